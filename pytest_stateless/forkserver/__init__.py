@@ -1,0 +1,1 @@
+"""The zygote: started, told what to fork, reaped."""

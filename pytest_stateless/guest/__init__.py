@@ -1,0 +1,1 @@
+"""What runs in an instance's process; imports nothing from the layers above."""

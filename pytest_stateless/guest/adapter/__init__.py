@@ -1,0 +1,1 @@
+"""Speaking the calling conventions: WSGI, ASGI, Lambda, plain functions."""

@@ -1,0 +1,1 @@
+"""Watching what the app does, from inside the instance."""

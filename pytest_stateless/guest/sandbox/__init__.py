@@ -1,0 +1,1 @@
+"""Sealing: a plan as a value, then applied, then proved from inside."""

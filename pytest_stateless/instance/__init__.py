@@ -1,0 +1,1 @@
+"""Handles, on the side of pytest, of instances."""

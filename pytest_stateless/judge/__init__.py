@@ -1,0 +1,1 @@
+"""What runs mean: from observations to findings. Pure."""

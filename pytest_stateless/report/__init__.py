@@ -1,0 +1,1 @@
+"""Text from values, for people to read. Pure."""

@@ -1,0 +1,1 @@
+"""Settings, and the object behind the fixture."""
