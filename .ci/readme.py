@@ -4,8 +4,9 @@
     python3 .ci/readme.py demo                 run the one under `Try it`, and check what it shows
 
 Both in a copy of the project, which holds what a fresh clone would and is removed at the end: the
-first in a new folder in FOLDER, the second in one for temporary files. The `python3` of a command is the interpreter that runs this script. Standard
-library only: this runs before anything is installed.
+first in a new folder in FOLDER, the second in one for temporary files. The `python3` of a command
+is the interpreter that runs this script. Standard library only: this runs before anything is
+installed.
 """
 
 from __future__ import annotations
