@@ -1,1 +1,1 @@
-"""What runs mean: from observations to findings. Pure."""
+"""From observations to findings: what runs mean. Pure."""

@@ -22,6 +22,8 @@ class Finding:
         evidence: What was seen, a line each, ready to print.
         fix: What to do about it, one line.
         request: Title of the request in which it was seen, such as `POST /entries (request 1)`.
+        is_once_a_session: Whether it says the same in every test, so that one test's report of
+            it is enough: what a library starts at import, say.
     """
 
     rule: str
@@ -33,6 +35,7 @@ class Finding:
     evidence: tuple[str, ...]
     fix: str
     request: str = ""
+    is_once_a_session: bool = False
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +35,15 @@ def innermost_first_party(stack: tuple[Frame, ...]) -> Frame | None:
         The first of them that is first-party, or None.
     """
     return next((frame for frame in stack if frame.is_first_party), None)
+
+
+def frames_within(stack: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """Return the library code between what happened and the first-party code that called it.
+
+    Args:
+        stack: Frames, innermost first.
+
+    Returns:
+        The frames before the innermost first-party one; all of them if none is first-party.
+    """
+    return tuple(takewhile(lambda frame: not frame.is_first_party, stack))

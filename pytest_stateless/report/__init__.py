@@ -1,1 +1,1 @@
-"""Text from values, for people to read. Pure."""
+"""Reports: text from values. Pure."""
