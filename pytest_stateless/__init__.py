@@ -1,1 +1,61 @@
-"""A pytest plugin that serves each test request from a fresh, sealed instance."""
+"""A pytest plugin that serves each test request from a fresh, sealed instance.
+
+Importing it costs nothing: what needs the client is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_stateless.errors import (
+    AdapterError,
+    CheckFailed,
+    ColdStartError,
+    ConfigurationError,
+    InstanceDiedError,
+    InstanceError,
+    InternalError,
+    ProtocolError,
+    RequestTimeoutError,
+    SandboxError,
+    SandboxSetupError,
+    SandboxUnavailableError,
+    StatelessError,
+)
+from pytest_stateless.model.exchange import Exchange, LogRecord
+from pytest_stateless.model.finding import Finding
+from pytest_stateless.model.rule import RULES, Rule, Severity
+
+if TYPE_CHECKING:
+    from pytest_stateless.session.stateless import Stateless
+
+__all__ = [
+    "RULES",
+    "AdapterError",
+    "CheckFailed",
+    "ColdStartError",
+    "ConfigurationError",
+    "Exchange",
+    "Finding",
+    "InstanceDiedError",
+    "InstanceError",
+    "InternalError",
+    "LogRecord",
+    "ProtocolError",
+    "RequestTimeoutError",
+    "Rule",
+    "SandboxError",
+    "SandboxSetupError",
+    "SandboxUnavailableError",
+    "Severity",
+    "Stateless",
+    "StatelessError",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Stateless":
+        from pytest_stateless.session.stateless import Stateless  # noqa: PLC0415 (heavy)
+
+        return Stateless
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

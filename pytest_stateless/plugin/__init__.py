@@ -1,1 +1,36 @@
-"""The pytest plugin: the only importer of pytest."""
+"""The pytest plugin: the only importer of pytest.
+
+This module is what pytest loads in every run, also where nobody uses the plugin: it imports
+nothing heavy. The platform and its client are imported with the fixture.
+"""
+
+from __future__ import annotations
+
+from pytest_stateless.plugin.fixtures import stateless
+from pytest_stateless.plugin.options import pytest_addoption, pytest_configure
+from pytest_stateless.plugin.running import (
+    pytest_collection_modifyitems,
+    pytest_runtest_call,
+    pytest_runtest_makereport,
+    pytest_runtest_setup,
+)
+from pytest_stateless.plugin.terminal import (
+    pytest_report_header,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_report_header",
+    "pytest_runtest_call",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+    "stateless",
+]

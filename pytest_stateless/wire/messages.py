@@ -3,11 +3,12 @@
 Messages are frozen dataclasses of plain values and of values of `model`. A field named `blob`
 carries raw bytes beside the structured fields. Which side sends what:
 
-    host → zygote       Learn, Preload, Fork, Signal
-    zygote → host       Ready, Learnt... (see each class)
-    host → instance     Begin, then Serve + RequestBody..., Invoke or Call; Disconnect
-    instance → host     Sealed or SealFailed; Started or StartFailed;
-                        then Log, Warned, ResponseStart, ResponseBody..., Returned, Raised; Done
+    host → zygote       Preload, Fork, Signal
+    zygote → host       Ready or Unavailable; Preloaded
+    host → instance     Begin; then Serve + RequestBody..., Invoke or Call; Disconnect
+    instance → host     Sealed or SealFailed; Learnt; Started or StartFailed; then for each
+                        request ResponseStart, ResponseBody..., Returned, Raised, and Done;
+                        Log and Warned at any time
     zygote → exit pipe  Exited
 """
 
@@ -47,6 +48,7 @@ class Preload:
         modules: Names in the order of their import.
         refused: Names that must not be imported here, whoever asks.
         sources: First-party source files whose compiled code shall be kept.
+        environ: The environment to import them in.
         sys_path: The module search path.
         first_party: What the zygote must never import.
     """
@@ -54,6 +56,7 @@ class Preload:
     modules: tuple[str, ...]
     refused: tuple[str, ...]
     sources: tuple[str, ...]
+    environ: dict[str, str]
     sys_path: tuple[str, ...]
     first_party: FirstParty
 
@@ -65,27 +68,29 @@ class Fork:
     Attributes:
         instance: The host's number for it.
         seal: Its filesystem.
+        memory_bytes: The resident size at which the zygote kills it.
         is_spawn: Whether to exec a new interpreter after sealing.
         hash_seed: `PYTHONHASHSEED` of a spawned interpreter, empty for a random one.
     """
 
     instance: int
     seal: Seal
+    memory_bytes: int
     is_spawn: bool = False
     hash_seed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Stop, continue or kill an instance with everything that it started.
+    """Stop, continue or end an instance with everything that it started.
 
     Attributes:
         instance: The host's number for it.
-        action: What to do.
+        action: What to do; `abort` lets it write its stack to stderr before it ends.
     """
 
     instance: int
-    action: Literal["freeze", "thaw", "kill"]
+    action: Literal["freeze", "thaw", "abort", "kill"]
 
 
 # zygote → host
@@ -135,10 +140,12 @@ class Exited:
     Attributes:
         status: As of waitpid(2).
         survivors: Command lines of processes that had to be killed with it.
+        peak_bytes: Its resident size when it passed its memory, 0 if it never did.
     """
 
     status: int
     survivors: tuple[str, ...] = ()
+    peak_bytes: int = 0
 
 
 # host → instance

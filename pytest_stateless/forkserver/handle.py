@@ -1,0 +1,177 @@
+"""The host's handle of a zygote: start it, tell it what to do, notice when it is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import TYPE_CHECKING
+
+from pytest_stateless.errors import (
+    InternalError,
+    ProtocolError,
+    SandboxSetupError,
+    SandboxUnavailableError,
+)
+from pytest_stateless.forkserver import launch
+from pytest_stateless.wire.framing import Decoder, encode
+from pytest_stateless.wire.messages import Preloaded, Ready, Unavailable
+
+if TYPE_CHECKING:
+    from pytest_stateless.wire.messages import Fork, Message, Preload, Signal
+
+_CHUNK_BYTES = 1 << 16
+_LAST_WORDS_BYTES = 4096
+_END_TIMEOUT_S = 10.0
+
+
+class ZygoteHandle:
+    """A running zygote.
+
+    Thread-safe: a test may send requests from several threads.
+
+    Args:
+        has_pid: Whether to give it a PID namespace.
+
+    Raises:
+        SandboxUnavailableError: This machine refuses the namespaces.
+    """
+
+    def __init__(self, *, has_pid: bool = True) -> None:
+        self._lock = threading.Lock()
+        self._decoder = Decoder()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the handle)
+        self._control, theirs = socket.socketpair()
+        program = launch.PROGRAM.format(
+            path=sys.path, control=theirs.fileno(), host_pid=os.getpid(), has_pid=has_pid
+        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", program],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                pass_fds=[theirs.fileno()],
+                # Ctrl-C is for pytest: the zygote ends when pytest says so
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+        self.has_pid_namespace = has_pid
+        self._await_ready()
+
+    @classmethod
+    def start(cls) -> ZygoteHandle:
+        """Start a zygote with everything that this machine allows.
+
+        Returns:
+            A zygote, in a PID namespace of its own where that can be had.
+
+        Raises:
+            SandboxUnavailableError: This machine refuses the namespaces.
+        """
+        try:
+            return cls(has_pid=True)
+        except SandboxUnavailableError:
+            # a container's masked /proc refuses to be mounted again: do without that namespace
+            return cls(has_pid=False)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the zygote's first process, the parent of the zygote."""
+        return self._process.pid
+
+    def last_words(self) -> str:
+        """Return the end of what the zygote wrote to its standard streams."""
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - _LAST_WORDS_BYTES))
+        return self._errors.read().decode(errors="replace").strip()
+
+    def fork(self, message: Fork, descriptors: list[int]) -> None:
+        """Ask for an instance.
+
+        Args:
+            message: What it shall be.
+            descriptors: Its channel, stdout, stderr and exit pipe; the caller closes its own.
+
+        Raises:
+            OSError: The zygote is gone.
+        """
+        data = encode(message)
+        with self._lock:
+            sent = socket.send_fds(self._control, [data], descriptors)
+            if sent < len(data):
+                self._control.sendall(data[sent:])
+
+    def signal(self, message: Signal) -> None:
+        """Stop, continue or end an instance; nothing happens if the zygote is gone."""
+        with self._lock, contextlib.suppress(OSError):
+            self._control.sendall(encode(message))
+
+    def preload(self, message: Preload) -> Preloaded:
+        """Have modules imported ahead.
+
+        Args:
+            message: Which, and which not.
+
+        Returns:
+            What was dropped.
+
+        Raises:
+            OSError: The zygote is gone.
+            InternalError: It answered something else.
+        """
+        with self._lock:
+            self._control.sendall(encode(message))
+            answer = self._receive()
+        if not isinstance(answer, Preloaded):
+            raise InternalError(f"expected Preloaded, the zygote sent {answer!r}")
+        return answer
+
+    def close(self) -> None:
+        """End the zygote and with it every instance; waits until they are gone."""
+        self._control.close()
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+
+    def _await_ready(self) -> None:
+        try:
+            message = self._receive()
+        except (OSError, ProtocolError) as error:
+            words = self.last_words()
+            self.close()
+            raise InternalError(f"the zygote did not start: {error}\n{words}") from error
+        match message:
+            case Ready():
+                return
+            case Unavailable():
+                failed = SandboxSetupError(message.operation, message.syscall, message.errno)
+                self.close()
+                raise SandboxUnavailableError(
+                    f"isolation 'namespace' cannot be had on this machine: {failed}"
+                ) from failed
+            case _:
+                self.close()
+                raise InternalError(f"expected Ready, the zygote sent {message!r}")
+
+    def _receive(self) -> Message:
+        while True:
+            for message in self._decoder.messages():
+                return message
+            data = self._control.recv(_CHUNK_BYTES)
+            if not data:
+                raise BrokenPipeError("the zygote is gone")
+            self._decoder.feed(data)

@@ -1,0 +1,92 @@
+"""Processes that an instance has started, found and signalled through `/proc`.
+
+They are known by two signs. Whoever outlives its parent becomes a child of the zygote, which is
+the first process of its PID namespace or a sub-reaper. And whatever an instance starts shares
+its mount namespace, however often it forks.
+
+Source: proc_pid_stat(5), proc_pid_ns(5), PR_SET_CHILD_SUBREAPER of prctl(2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident set size of a process in bytes, 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Signal a process and everything in its mount namespace."""
+    namespace = _mount_namespace(pid)
+    for other in _all_pids():
+        if other == pid or (namespace and _mount_namespace(other) == namespace):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(other, number)
+
+
+def kill_orphans(live: set[int]) -> tuple[str, ...]:
+    """Kill and reap every child of this process that belongs to no live instance.
+
+    Args:
+        live: Process ids of the live instances.
+
+    Returns:
+        Command lines of those that were still running.
+    """
+    me = os.getpid()
+    found: list[str] = []
+    keep = {_mount_namespace(pid) for pid in live} - {""}
+    while True:
+        orphans = [
+            pid
+            for pid in _all_pids()
+            if pid not in live and _parent(pid) == me and _mount_namespace(pid) not in keep
+        ]
+        for pid in orphans:
+            command = _command_line(pid)
+            if command:
+                found.append(command)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        if not orphans:
+            return tuple(found)
+
+
+def _all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _mount_namespace(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")
+    except OSError:
+        return ""
+
+
+def _command_line(pid: int) -> str:
+    """Return the command line, empty for a zombie."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return os.fsdecode(file.read().replace(b"\0", b" ").strip())
+    except OSError:
+        return ""

@@ -1,0 +1,190 @@
+"""The zygote: a small interpreter that forks instances and knows nothing of the app.
+
+It has one thread, imports third-party modules when told to, forks, kills, and reaps. It ends when
+the host does: at end-of-file on its control socket, or when the host's process is gone.
+
+`multiprocessing.forkserver` does not fit: its preload ignores `sys.path`, hides import errors,
+and it neither kills what its children leave behind nor tells how they ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from pytest_stateless.errors import ProtocolError
+from pytest_stateless.forkserver import processes
+from pytest_stateless.forkserver.preload import preload
+from pytest_stateless.guest import instance
+from pytest_stateless.guest.imports import FirstPartyFinder
+from pytest_stateless.wire.framing import encode
+from pytest_stateless.wire.messages import Exited, Fork, Preload, Preloaded, Signal
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pytest_stateless.guest.channel import Channel
+    from pytest_stateless.wire.messages import Message
+
+_MEMORY_INTERVAL_MS = 50
+_DESCRIPTORS_PER_FORK = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class _Child:
+    """A live instance, as its parent knows it."""
+
+    number: int
+    pid: int
+    pidfd: int
+    exit_fd: int
+    memory_bytes: int
+    peak_bytes: int = 0
+
+
+class Zygote:
+    """The loop of the zygote process.
+
+    Args:
+        control: The channel to the host.
+        host: A pidfd of the host's process.
+        is_privileged: Whether this process is real root.
+    """
+
+    def __init__(self, control: Channel, host: int, *, is_privileged: bool) -> None:
+        self._control = control
+        self._host = host
+        self._is_privileged = is_privileged
+        self._children: dict[int, _Child] = {}
+        self._finder = FirstPartyFinder()
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._poll.register(host, select.POLLIN)
+        sys.meta_path.insert(0, self._finder)
+        gc.disable()
+
+    def run(self) -> None:
+        """Serve the host until it ends, then kill everything."""
+        try:
+            while self._step():
+                pass
+        finally:
+            for child in list(self._children.values()):
+                os.kill(child.pid, signal.SIGKILL)
+                self._bury(child)
+
+    def _step(self) -> bool:
+        timeout = _MEMORY_INTERVAL_MS if self._children else None
+        ready = {fd for fd, _ in self._poll.poll(timeout)}
+        if self._host in ready:
+            return False
+        self._watch_memory()
+        for child in list(self._children.values()):
+            if child.pidfd in ready:
+                self._bury(child)
+        if self._control.fileno() in ready:
+            message = self._control.receive()
+            if message is None:
+                return False
+            self._handle(message)
+            while self._control.has_waiting:
+                waiting = self._control.receive()
+                assert waiting is not None  # noqa: S101 (it has been received)
+                self._handle(waiting)
+        return True
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Fork():
+                self._fork(message)
+            case Signal():
+                self._signal(message)
+            case Preload():
+                dropped = preload(message, self._finder)
+                gc.collect()
+                gc.freeze()
+                self._control.send(Preloaded(dropped=dropped))
+            case _:
+                raise ProtocolError(f"a zygote does not take {type(message).__name__}")
+
+    def _fork(self, fork: Fork) -> None:
+        descriptors = [self._control.descriptors.popleft() for _ in range(_DESCRIPTORS_PER_FORK)]
+        channel, stdout, stderr, exit_fd = descriptors
+        pid = os.fork()
+        if pid == 0:
+            self._live(fork, channel, stdout, stderr, exit_fd)
+        for descriptor in (channel, stdout, stderr):
+            os.close(descriptor)
+        pidfd = os.pidfd_open(pid)
+        self._poll.register(pidfd, select.POLLIN)
+        self._children[fork.instance] = _Child(
+            number=fork.instance,
+            pid=pid,
+            pidfd=pidfd,
+            exit_fd=exit_fd,
+            memory_bytes=fork.memory_bytes,
+        )
+
+    def _live(self, fork: Fork, channel: int, stdout: int, stderr: int, exit_fd: int) -> NoReturn:
+        """Become an instance: keep nothing of the zygote's but its memory."""
+        try:
+            os.dup2(stdout, 1)
+            os.dup2(stderr, 2)
+            for child in self._children.values():
+                os.close(child.pidfd)
+                os.close(child.exit_fd)
+            for descriptor in (stdout, stderr, exit_fd, self._host):
+                os.close(descriptor)
+            self._control.close()
+            self._children.clear()
+            instance.live(fork, channel, self._finder, is_privileged=self._is_privileged)
+        except BaseException:  # noqa: BLE001 (nothing may go on as a second zygote)
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.flush()
+            os._exit(1)
+
+    def _signal(self, message: Signal) -> None:
+        child = self._children.get(message.instance)
+        if child is None:
+            return  # it has ended by itself meanwhile
+        match message.action:
+            case "freeze":
+                processes.signal_group(child.pid, signal.SIGSTOP)
+            case "thaw":
+                processes.signal_group(child.pid, signal.SIGCONT)
+            case "abort":
+                os.kill(child.pid, signal.SIGABRT)
+                os.kill(child.pid, signal.SIGCONT)
+            case "kill":
+                os.kill(child.pid, signal.SIGKILL)
+                self._bury(child)
+            case _:
+                assert_never(message.action)
+
+    def _watch_memory(self) -> None:
+        for child in self._children.values():
+            resident = processes.resident_bytes(child.pid)
+            if resident > child.memory_bytes:
+                child.peak_bytes = resident
+                os.kill(child.pid, signal.SIGKILL)
+
+    def _bury(self, child: _Child) -> None:
+        """Reap an instance that is dead or dying, kill what it left, and tell the host."""
+        _, status = os.waitpid(child.pid, 0)
+        self._poll.unregister(child.pidfd)
+        os.close(child.pidfd)
+        del self._children[child.number]
+        survivors = processes.kill_orphans({other.pid for other in self._children.values()})
+        exited = Exited(status=status, survivors=survivors, peak_bytes=child.peak_bytes)
+        with contextlib.suppress(OSError):  # the host does not want to know any more
+            os.write(child.exit_fd, encode(exited))
+        os.close(child.exit_fd)

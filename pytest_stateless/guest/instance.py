@@ -1,0 +1,158 @@
+"""The life of an instance, from its seal to its end.
+
+The parent's last act is the fork; everything here happens in the child, which never returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import os
+import resource
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+from pytest_stateless.errors import ProtocolError, SandboxSetupError
+from pytest_stateless.guest.channel import Channel
+from pytest_stateless.guest.imports import FirstPartyFinder
+from pytest_stateless.guest.sandbox.apply import apply
+from pytest_stateless.guest.sandbox.plan import plan_instance
+from pytest_stateless.guest.sandbox.prove import prove
+from pytest_stateless.guest.server import Server
+from pytest_stateless.wire.messages import (
+    Begin,
+    Call,
+    Disconnect,
+    Invoke,
+    RequestBody,
+    Sealed,
+    SealFailed,
+    Serve,
+)
+
+if TYPE_CHECKING:
+    from pytest_stateless.wire.messages import Fork
+
+_SPAWN_PROGRAM = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from pytest_stateless.guest.instance import live_after_exec; live_after_exec({channel})"
+)
+EXIT_SEAL_FAILED = 70
+"""Exit status of an instance that could not be sealed; what failed has been sent before."""
+
+
+def live(fork: Fork, channel_fd: int, finder: FirstPartyFinder, *, is_privileged: bool) -> NoReturn:
+    """Seal this process and serve until the host hangs up.
+
+    Args:
+        fork: What to become.
+        channel_fd: The socket to the host.
+        finder: The import finder of the zygote.
+        is_privileged: Whether the process is real root.
+    """
+    channel = Channel(socket.socket(fileno=channel_fd))
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        apply(plan_instance(fork.seal, is_privileged=is_privileged))
+        prove(fork.seal)
+    except SandboxSetupError as error:
+        channel.send(
+            SealFailed(operation=error.operation, syscall=error.syscall, errno=error.errno)
+        )
+        os._exit(EXIT_SEAL_FAILED)
+    channel.send(Sealed())
+    if fork.is_spawn:
+        _exec(fork, channel_fd)
+    gc.enable()
+    faulthandler.enable(file=2)
+    _serve(channel, finder)
+
+
+def _exec(fork: Fork, channel_fd: int) -> NoReturn:
+    os.set_inheritable(channel_fd, True)
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
+    if fork.hash_seed:
+        environ["PYTHONHASHSEED"] = fork.hash_seed
+    program = _SPAWN_PROGRAM.format(path=sys.path, channel=channel_fd)
+    os.execve(sys.executable, [sys.executable, "-B", "-c", program], environ)
+
+
+def live_after_exec(channel_fd: int) -> NoReturn:
+    """Go on in a new interpreter, in a process that is sealed already.
+
+    Args:
+        channel_fd: The socket to the host.
+    """
+    os.set_inheritable(channel_fd, False)
+    finder = FirstPartyFinder()
+    sys.meta_path.insert(0, finder)
+    faulthandler.enable(file=2)
+    _serve(Channel(socket.socket(fileno=channel_fd)), finder)
+
+
+def _serve(channel: Channel, finder: FirstPartyFinder) -> NoReturn:
+    try:
+        begin = channel.receive()
+        if isinstance(begin, Begin):
+            _become(begin, finder)
+            server = Server(
+                begin,
+                channel.send,
+                channel_fd=channel.fileno(),
+                is_disconnected=channel.is_readable,
+            )
+            server.compiled = finder.cache.missed
+            if server.start():
+                _serve_requests(channel, server)
+            else:
+                channel.receive()  # the host hangs up when it has read why
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the host has hung up: it wants no more of this instance
+    finally:
+        # what the app registered with atexit does not run: a platform gives no time for it
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(0)
+
+
+def _become(begin: Begin, finder: FirstPartyFinder) -> None:
+    """Take over the test process's environment and let first-party modules be imported."""
+    os.environ.clear()
+    os.environ.update(begin.environ)
+    if "TZ" in os.environ:
+        time.tzset()
+    sys.path[:] = begin.sys_path
+    sys.argv[:] = begin.argv
+    os.chdir(begin.cwd)
+    finder.first_party = begin.first_party
+    finder.is_refusing = False
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        # `random` and OpenSSL notice a fork by themselves; numpy's legacy generator does not
+        numpy_random.seed()
+
+
+def _serve_requests(channel: Channel, server: Server) -> None:
+    while (message := channel.receive()) is not None:
+        match message:
+            case Serve():
+                server.handle(message, _receive_body(channel))
+            case Invoke() | Call():
+                server.handle(message)
+            case Disconnect():
+                pass  # it crossed the end of the response
+            case _:
+                raise ProtocolError(f"an instance does not take {type(message).__name__}")
+
+
+def _receive_body(channel: Channel) -> tuple[bytes, ...]:
+    chunks: list[bytes] = []
+    while isinstance(message := channel.receive(), RequestBody):
+        if message.blob:
+            chunks.append(message.blob)
+        if message.is_last:
+            return tuple(chunks)
+    raise ConnectionResetError("the host hung up within a request")

@@ -1,0 +1,127 @@
+"""Carrying out a plan, operation by operation."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, assert_never
+
+from pytest_stateless.errors import SandboxSetupError
+from pytest_stateless.guest.sandbox import linux
+from pytest_stateless.guest.sandbox.plan import (
+    DropCapabilities,
+    ForbidNewPrivileges,
+    Hold,
+    MakePrivate,
+    MakeReadOnly,
+    MapUser,
+    MountProc,
+    MountTmp,
+    PutBack,
+    ReplaceDevices,
+    Unshare,
+    describe,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_stateless.guest.sandbox.plan import Operation
+
+
+def apply(plan: Iterable[Operation]) -> None:
+    """Carry out a plan; fails closed.
+
+    Args:
+        plan: The operations in order.
+
+    Raises:
+        SandboxSetupError: An operation failed; those after it were not tried.
+    """
+    held: dict[str, int] = {}
+    try:
+        for operation in plan:
+            try:
+                _apply(operation, held)
+            except OSError as error:
+                raise SandboxSetupError(
+                    describe(operation), f"open {error.filename!r}", error.errno or 0
+                ) from error
+    finally:
+        for tree in held.values():
+            os.close(tree)
+
+
+def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, PLR0912 (a table)
+    what = describe(operation)
+    match operation:
+        case Unshare():
+            linux.unshare(what, operation.namespaces)
+        case MapUser():
+            _map_user(operation)
+        case MakePrivate():
+            linux.mount(what, "none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+        case MountProc():
+            flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+            linux.mount(what, "proc", "/proc", kind="proc", flags=flags)
+        case ReplaceDevices():
+            _replace_devices(what, operation.names)
+        case MakeReadOnly():
+            linux.set_read_only(what, operation.path)
+        case Hold():
+            held[operation.path] = linux.open_tree(what, operation.path)
+        case MountTmp():
+            _mount_tmpfs(what, operation.path, f"mode=1777,size={operation.size_bytes}")
+        case PutBack():
+            tree = held[operation.path]
+            _make_mount_point(operation.path)
+            if operation.is_writable:
+                linux.set_writable(what, tree)
+            linux.move_mount(what, tree, operation.path)
+        case DropCapabilities():
+            linux.drop_capabilities(what, operation.keep)
+        case ForbidNewPrivileges():
+            linux.forbid_new_privileges(what)
+        case _:
+            assert_never(operation)
+
+
+def _mount_tmpfs(what: str, path: str, options: str) -> None:
+    flags = linux.MS_NOSUID | linux.MS_NODEV
+    linux.mount(what, "tmpfs", path, kind="tmpfs", flags=flags, data=options)
+
+
+def _map_user(operation: MapUser) -> None:
+    # setgroups must be denied before an unprivileged process may map its group
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{operation.uid} {operation.uid} 1"),
+        ("gid_map", f"{operation.gid} {operation.gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def _replace_devices(what: str, names: tuple[str, ...]) -> None:
+    trees = {
+        f"/dev/{name}": linux.open_tree(what, f"/dev/{name}")
+        for name in names
+        if os.path.exists(f"/dev/{name}")
+    }
+    try:
+        _mount_tmpfs(what, "/dev", "mode=755,size=65536")
+        os.mkdir("/dev/shm")
+        os.symlink("/proc/self/fd", "/dev/fd")
+        for number, name in enumerate(("stdin", "stdout", "stderr")):
+            os.symlink(f"/proc/self/fd/{number}", f"/dev/{name}")
+        for path, tree in trees.items():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            linux.move_mount(what, tree, path)
+    finally:
+        for tree in trees.values():
+            os.close(tree)
+
+
+def _make_mount_point(path: str) -> None:
+    """Make the folder that a held tree is put back on, where the new tmpfs covers it."""
+    if not os.path.isdir(path):
+        os.makedirs(path, mode=0o755)

@@ -1,0 +1,193 @@
+"""What sealing consists of: an ordered tuple of operations, as values. Pure.
+
+The shape is bubblewrap's (its command line becomes a list of set-up operations that later code
+walks): a plan can be read, compared and tested without a kernel. There are two plans. The
+zygote's is carried out once and leaves nothing writable; every instance inherits that and adds
+its own `/tmp`. So no moment exists in which an instance could write.
+
+Order is part of the law:
+
+* what lies under `/tmp` is taken hold of before a tmpfs covers it, and put back after;
+* capabilities go last but one, because everything before needs them;
+* `no_new_privs` goes last, so that nothing after it can win anything back.
+
+Source: bubblewrap's `setup_newroot` (https://github.com/containers/bubblewrap), and the man pages
+unshare(2), user_namespaces(7), mount_setattr(2), open_tree(2), move_mount(2), capabilities(7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_stateless.wire.messages import Seal
+
+Namespace = Literal["user", "mount", "pid", "ipc"]
+
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+"""All of `/dev` that an instance sees: a block device can be written on a read-only mount."""
+
+FILE_CAPABILITIES = (0, 1, 2, 3, 4)
+"""CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER and CAP_FSETID of
+capabilities(7): what makes root see files as root. None of them undoes a mount."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unshare:
+    """Leave the namespaces of the parent, unshare(2)."""
+
+    namespaces: tuple[Namespace, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapUser:
+    """Keep user and group id in a new user namespace, user_namespaces(7)."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakePrivate:
+    """Let no mount or unmount travel to other namespaces, mount_namespaces(7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountProc:
+    """Show the processes of the new PID namespace in `/proc`, pid_namespaces(7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceDevices:
+    """Cover `/dev` with a folder that has only these device nodes."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeReadOnly:
+    """Make a tree read-only with every mount in it, mount_setattr(2) with AT_RECURSIVE."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Take hold of a tree before something covers it, open_tree(2)."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountTmp:
+    """Mount an empty tmpfs of a size in bytes, tmpfs(5)."""
+
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutBack:
+    """Mount a held tree at its old path, writable or as it was, move_mount(2)."""
+
+    path: str
+    is_writable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropCapabilities:
+    """Give up every capability but these, for ever, capabilities(7)."""
+
+    keep: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForbidNewPrivileges:
+    """Let no program regain what was given up, PR_SET_NO_NEW_PRIVS of prctl(2)."""
+
+
+Operation = (
+    Unshare
+    | MapUser
+    | MakePrivate
+    | MountProc
+    | ReplaceDevices
+    | MakeReadOnly
+    | Hold
+    | MountTmp
+    | PutBack
+    | DropCapabilities
+    | ForbidNewPrivileges
+)
+
+
+def plan_namespaces(
+    *, uid: int, gid: int, is_privileged: bool, has_pid: bool
+) -> tuple[Operation, ...]:
+    """Plan the part that must come before the zygote's own fork.
+
+    Args:
+        uid: User id of the process.
+        gid: Group id of the process.
+        is_privileged: Whether it has CAP_SYS_ADMIN already; without, a user namespace gives it.
+        has_pid: Whether to make a PID namespace, whose first process the next fork is.
+
+    Returns:
+        The operations in order.
+    """
+    namespaces: list[Namespace] = [] if is_privileged else ["user"]
+    namespaces.append("mount")
+    if has_pid:
+        namespaces.append("pid")
+    operations: list[Operation] = [Unshare(namespaces=tuple(namespaces))]
+    if not is_privileged:
+        operations.append(MapUser(uid=uid, gid=gid))
+    return (*operations, MakePrivate())
+
+
+def plan_zygote(*, has_pid: bool) -> tuple[Operation, ...]:
+    """Plan what makes the zygote's whole tree read-only.
+
+    Args:
+        has_pid: Whether the zygote is the first process of its own PID namespace.
+
+    Returns:
+        The operations in order.
+    """
+    proc: tuple[Operation, ...] = (MountProc(),) if has_pid else ()
+    return (*proc, ReplaceDevices(names=DEVICES), MakeReadOnly(path="/"))
+
+
+def plan_instance(seal: Seal, *, is_privileged: bool) -> tuple[Operation, ...]:
+    """Plan the seal of one instance, on top of the zygote's.
+
+    Args:
+        seal: Its filesystem; paths are absolute and without symbolic links.
+        is_privileged: Whether the process is real root and keeps root's access to files.
+
+    Returns:
+        The operations in order.
+    """
+    held = tuple(dict.fromkeys((*seal.visible, *seal.writable)))
+    return (
+        Unshare(namespaces=("mount", "ipc")),
+        *(Hold(path=path) for path in held),
+        MountTmp(path="/tmp", size_bytes=seal.tmp_bytes),
+        *(PutBack(path=path, is_writable=path in seal.writable) for path in held),
+        DropCapabilities(keep=FILE_CAPABILITIES if is_privileged else ()),
+        ForbidNewPrivileges(),
+    )
+
+
+def describe(operation: Operation) -> str:
+    """Name an operation in words, for errors.
+
+    Args:
+        operation: Any operation.
+
+    Returns:
+        The class in words and its values, such as `mount tmp (path='/tmp', size_bytes=512)`.
+    """
+    name = "".join(f" {c.lower()}" if c.isupper() else c for c in type(operation).__name__)
+    _, _, values = repr(operation).partition("(")
+    return f"{name.strip()} ({values}"

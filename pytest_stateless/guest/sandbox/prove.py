@@ -1,0 +1,90 @@
+"""Proving a seal from inside: what the kernel says counts, not what we asked it for."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from pytest_stateless.errors import SandboxSetupError
+from pytest_stateless.guest.sandbox import linux
+
+if TYPE_CHECKING:
+    from pytest_stateless.wire.messages import Seal
+
+_PROBES = ("/", "/dev/shm")
+_PROBE_NAME = ".pytest-stateless-probe"
+
+
+def prove(seal: Seal) -> None:
+    """Prove that this process is sealed.
+
+    Every mount but `/tmp` and the service paths says that it is read-only, a file cannot be
+    created, `/tmp` is a tmpfs of the right size, and neither it nor the read-only flag can be
+    undone.
+
+    Args:
+        seal: What was asked for.
+
+    Raises:
+        SandboxSetupError: The seal does not hold.
+    """
+    writable = {"/tmp", *seal.writable}
+    for point, is_read_only in _mounts():
+        if not is_read_only and not _is_within(point, writable):
+            raise SandboxSetupError(f"proof: {point} is still writable", "mount_setattr", 0)
+    for folder in _PROBES:
+        _prove_refused(folder)
+    _prove_tmp(seal.tmp_bytes)
+    _prove_irrevocable()
+
+
+def _mounts() -> list[tuple[str, bool]]:
+    """Read mount points and whether each is read-only, proc_pid_mountinfo(5)."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        rows = [line.split(b" ", 6) for line in file]
+    return [
+        (os.fsdecode(row[4].replace(rb"\040", b" ")), row[5].split(b",", 1)[0] == b"ro")
+        for row in rows
+    ]
+
+
+def _is_within(point: str, folders: set[str]) -> bool:
+    return any(point == folder or point.startswith(folder + "/") for folder in folders)
+
+
+def _prove_refused(folder: str) -> None:
+    path = os.path.join(folder, _PROBE_NAME)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in {errno.EROFS, errno.ENOENT}:
+            return
+        raise SandboxSetupError(f"proof: a file in {folder}", "open", error.errno or 0) from error
+    os.close(descriptor)
+    os.unlink(path)
+    raise SandboxSetupError(f"proof: a file could be created in {folder}", "open", 0)
+
+
+def _prove_tmp(size_bytes: int) -> None:
+    status = os.statvfs("/tmp")
+    got = status.f_blocks * status.f_frsize
+    if not 0 <= got - size_bytes < status.f_frsize or status.f_flag & os.ST_RDONLY:
+        raise SandboxSetupError(
+            f"proof: /tmp has {got} bytes instead of {size_bytes}", "statvfs", 0
+        )
+
+
+def _prove_irrevocable() -> None:
+    flags = linux.MS_REMOUNT | linux.MS_BIND
+    for what, attempt in (
+        ("unmount /tmp", lambda: linux.unmount("unmount /tmp", "/tmp")),
+        ("remount / writable", lambda: linux.mount("remount /", "none", "/", flags=flags)),
+    ):
+        try:
+            attempt()
+        except SandboxSetupError as error:
+            if error.errno == errno.EPERM:
+                continue
+            raise SandboxSetupError(f"proof: {what}", error.syscall, error.errno) from error
+        raise SandboxSetupError(f"proof: {what} succeeded", "mount", 0)

@@ -1,0 +1,277 @@
+"""One app and the requests it serves: start, serve, look around, report.
+
+The same object serves in an instance and, when nothing is enforced, in the test process; all that
+it says goes out as messages through `emit`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from typing import TYPE_CHECKING, assert_never
+
+from pytest_stateless.errors import AdapterError, ColdStartError, InternalError
+from pytest_stateless.guest.adapter.choose import make_adapter
+from pytest_stateless.guest.adapter.function import run_function
+from pytest_stateless.guest.adapter.load import load_app, load_function
+from pytest_stateless.guest.learning import Learner
+from pytest_stateless.guest.observe.observer import Observer
+from pytest_stateless.guest.observe.output import LogForwarder, WarningForwarder
+from pytest_stateless.guest.observe.exception_blob import pickle_exception
+from pytest_stateless.guest.observe.tracebacks import cut_traceback, last_line
+from pytest_stateless.guest.stack import StackReader
+from pytest_stateless.model.app_reference import parse_app_reference
+from pytest_stateless.wire.messages import (
+    Call,
+    Done,
+    Invoke,
+    Log,
+    Raised,
+    ResponseBody,
+    ResponseStart,
+    Returned,
+    Serve,
+    Started,
+    StartFailed,
+    Warned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_stateless.guest.adapter.contract import Adapter
+    from pytest_stateless.guest.adapter.load import LoadedApp
+    from pytest_stateless.model.exchange import LogRecord
+    from pytest_stateless.model.observation import Observations, Survivor
+    from pytest_stateless.wire.messages import Begin, Message
+
+Request = Serve | Invoke | Call
+FIRST_SERVER_ERROR = 500
+
+
+class Server:
+    """Starts an app and serves requests with it, one at a time.
+
+    Args:
+        begin: What to become.
+        emit: Where messages go.
+        channel_fd: A descriptor that becomes readable when the client disconnects, or None.
+        is_disconnected: Tells, without waiting, whether the client is gone.
+        is_sealed: Whether this process is sealed, so that what it does is to be observed.
+    """
+
+    def __init__(
+        self,
+        begin: Begin,
+        emit: Callable[[Message], None],
+        *,
+        channel_fd: int | None = None,
+        is_disconnected: Callable[[], bool] = lambda: False,
+        is_sealed: bool = True,
+    ) -> None:
+        self.emit = emit
+        self.channel_fd = channel_fd
+        self.is_disconnected = is_disconnected
+        self.sends_exceptions = begin.sends_exceptions
+        self.stack = StackReader(begin.first_party)
+        self.observer = Observer(self.stack, ("/tmp",)) if is_sealed else None
+        self.compiled: list[str] = []
+        self._begin = begin
+        self._adapter: Adapter | None = None
+        self._loaded: LoadedApp | None = None
+        self._logs = LogForwarder(self._forward_log) if is_sealed else None
+        self._warnings = WarningForwarder(self._forward_warning) if is_sealed else None
+
+    def start(self) -> bool:
+        """Import the app and get it ready.
+
+        Returns:
+            Whether it is ready; if not, the reason has been sent.
+        """
+        begin = self._begin
+        if self.observer is not None and self._logs is not None and self._warnings is not None:
+            self.observer.install()
+            self.observer.begin("start")
+            self._logs.install()
+            self._logs.apply_levels(begin.log_levels)
+            self._warnings.install()
+        learner = Learner(begin.first_party) if begin.is_learning else None
+        step = "app reference"
+        try:
+            if begin.app:
+                reference = parse_app_reference(begin.app)
+                step = f"import of {reference.text}"
+                self._loaded = load_app(reference, self.stack)
+            if begin.setup:
+                step = f"stateless_setup {begin.setup}"
+                load_function(begin.setup)()
+            if self._loaded is not None:
+                step = "start of the app"
+                self._adapter = make_adapter(self._loaded, self.stack)
+                self._adapter.start()
+        except BaseException as error:  # noqa: BLE001 (an app may raise anything, SystemExit too)
+            self._flush()
+            self.emit(self._start_failed(step, error))
+            return False
+        if learner is not None:
+            self.emit(learner.finish())
+        kind = self._loaded.kind if self._loaded is not None else ""
+        self._flush()
+        self.emit(Started(kind=kind, sources=self._take_compiled()))
+        return True
+
+    def _start_failed(self, step: str, error: BaseException) -> StartFailed:
+        is_usage = isinstance(error, AdapterError)
+        is_plain = is_usage or isinstance(error, ColdStartError)
+        if self.observer is not None:
+            self.observer.note_exception(error)
+        return StartFailed(
+            step=step,
+            error=str(error) if is_plain else last_line(error),
+            traceback="" if is_plain else cut_traceback(error, self.stack),
+            is_usage=is_usage,
+            observations=self._observations(),
+            blob=pickle_exception(error) if self.sends_exceptions else b"",
+        )
+
+    def handle(self, request: Request, chunks: tuple[bytes, ...] = ()) -> None:
+        """Serve one request and send everything about it, `Done` last.
+
+        Args:
+            request: Its head.
+            chunks: The body of an HTTP request, in pieces.
+
+        Raises:
+            InternalError: A request came for an app that this server does not have.
+        """
+        if self._logs is not None and self.observer is not None:
+            self._logs.apply_levels(request.log_levels)
+            self._logs.take_exception()
+            # what the start saw belongs to the first request
+            self.observer.begin("request")
+        answer = _Answer(self)
+        match request:
+            case Serve() | Invoke():
+                if self._adapter is None:
+                    raise InternalError("a request came for an instance without an app")
+                if isinstance(request, Serve):
+                    self._adapter.serve(request, chunks, answer)
+                else:
+                    self._adapter.invoke(request, answer)
+            case Call():
+                run_function(request, answer)
+            case _:
+                assert_never(request)
+        answer.finish(self._logs.take_exception() if self._logs is not None else None)
+        self._flush()
+        self.emit(
+            Done(
+                handling_s=answer.handling_s,
+                observations=self._observations(answer.survivors),
+                sources=self._take_compiled(),
+            )
+        )
+
+    def _observations(self, survivors: Iterable[Survivor] = ()) -> Observations:
+        if self.observer is None:
+            from pytest_stateless.model.observation import Observations  # noqa: PLC0415
+
+            return Observations(survivors=())
+        for survivor in survivors:
+            self.observer.observe_survivor(survivor)
+        return dataclasses.replace(
+            self.observer.finish(),
+            app_place=self._loaded.place if self._loaded is not None else None,
+            peak_bytes=_peak_bytes(),
+        )
+
+    def _take_compiled(self) -> tuple[str, ...]:
+        taken = tuple(self.compiled)
+        self.compiled.clear()
+        return taken
+
+    def _forward_log(self, record: LogRecord) -> None:
+        self.emit(Log(record=record))
+
+    def _forward_warning(self, text: str, category: tuple[str, ...], path: str, line: int) -> None:
+        self.emit(Warned(text=text, category=category, path=path, line=line))
+
+    @staticmethod
+    def _flush() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+
+
+class _Answer:
+    """The sink of one request: turns what the adapter says into messages."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._started = time.monotonic()
+        self._status = 0
+        self._has_raised = False
+        self.handling_s = -1.0
+        self.survivors: list[Survivor] = []
+
+    @property
+    def channel_fd(self) -> int | None:
+        return self._server.channel_fd
+
+    def is_disconnected(self) -> bool:
+        return self._server.is_disconnected()
+
+    def start(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        self._status = status
+        self._server.emit(ResponseStart(status=status, headers=tuple(headers)))
+
+    def body(self, data: bytes) -> None:
+        self._server.emit(ResponseBody(blob=data))
+
+    def returned(self, blob: bytes) -> None:
+        self._server.emit(Returned(blob=blob))
+
+    def raised(self, error: BaseException) -> None:
+        server = self._server
+        self._has_raised = True
+        is_convention = isinstance(error, AdapterError)
+        if server.observer is not None:
+            server.observer.note_exception(error)
+        server.emit(
+            Raised(
+                error=str(error) if is_convention else last_line(error),
+                traceback=cut_traceback(error, server.stack),
+                is_convention=is_convention,
+                blob=pickle_exception(error) if server.sends_exceptions else b"",
+            )
+        )
+
+    def complete(self) -> None:
+        if self.handling_s < 0:
+            self.handling_s = time.monotonic() - self._started
+
+    def survived(self, survivor: Survivor) -> None:
+        self.survivors.append(survivor)
+
+    def finish(self, logged: BaseException | None) -> None:
+        """Close the answer; an exception that the app logged with a 5xx counts as raised."""
+        self.complete()
+        if logged is None:
+            return
+        if self._status >= FIRST_SERVER_ERROR and not self._has_raised:
+            self.raised(logged)
+        elif self._server.observer is not None:
+            self._server.observer.note_exception(logged)
+
+
+def _peak_bytes() -> int:
+    """Return the largest resident set so far in bytes, VmHWM of proc_pid_status(5)."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:  # no procfs: another system, or a sandbox without it
+        pass
+    return 0

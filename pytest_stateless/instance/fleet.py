@@ -1,0 +1,253 @@
+"""The instances of a session: starting them, keeping a spare one ready, ending them.
+
+One zygote serves a whole session and is started again if it dies. A spare instance is forked and
+sealed ahead of the request that will need it, with the app not yet imported, so that a request
+does not wait for the fork.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_stateless.forkserver.handle import ZygoteHandle
+from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone, InstanceHandle
+from pytest_stateless.wire.messages import (
+    Learnt,
+    Preload,
+    Sealed,
+    SealFailed,
+    Signal,
+    Started,
+    StartFailed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_stateless.instance.handle import Steps
+    from pytest_stateless.wire.messages import Begin, Exited, Message, Seal
+
+LEARN_TIMEOUT_S = 300.0
+COLD_START_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What instances that can stand in for each other have in common."""
+
+    seal: Seal
+    memory_bytes: int
+    is_spawn: bool = False
+    hash_seed: str = ""
+
+
+class Fleet:
+    """All instances of a session."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._zygote: ZygoteHandle | None = None
+        self._spare: tuple[Recipe, InstanceHandle] | None = None
+        self._retiring: list[InstanceHandle] = []
+        self._count = 0
+        self._learnt: set[str] = set()
+        self.dropped: tuple[tuple[str, str], ...] = ()
+        """Modules that could not be imported ahead, with reasons."""
+
+    def zygote(self) -> ZygoteHandle:
+        """Return the zygote, started now if there is none or if it has died.
+
+        Returns:
+            A running zygote.
+
+        Raises:
+            SandboxUnavailableError: This machine refuses the isolation.
+        """
+        with self._lock:
+            if self._zygote is None or not self._zygote.is_alive:
+                self._discard_zygote()
+                self._zygote = ZygoteHandle.start()
+            return self._zygote
+
+    def _discard_zygote(self) -> None:
+        if self._spare is not None:
+            self._spare[1].close()
+            self._spare = None
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
+        self._learnt.clear()
+
+    def knows(self, app: str) -> bool:
+        """Tell whether the zygote has learnt what an app imports, and still runs."""
+        with self._lock:
+            is_running = self._zygote is not None and self._zygote.is_alive
+            return is_running and app in self._learnt
+
+    def learn(self, begin: Begin, recipe: Recipe) -> Steps[None]:
+        """Import an app once in a throw-away instance, and its third-party modules in the zygote.
+
+        If the import fails, nothing is preloaded; the instance that serves says why.
+
+        Args:
+            begin: What the learning instance becomes.
+            recipe: How it is sealed.
+        """
+        handle = self._start(recipe)
+        handle.post(begin)
+        deadline = time.monotonic() + LEARN_TIMEOUT_S
+        learnt: Learnt | None = None
+        try:
+            while not isinstance(message := (yield from handle.next_message(deadline)), Started):
+                if isinstance(message, Learnt):
+                    learnt = message
+                elif isinstance(message, (StartFailed, SealFailed)):
+                    return
+        except (InstanceGone, DeadlinePassed):
+            return
+        finally:
+            self.retire(handle)
+        if learnt is not None:
+            self._preload(learnt, begin)
+            self._learnt.add(begin.app)
+
+    def _preload(self, learnt: Learnt, begin: Begin) -> None:
+        order = Preload(
+            modules=learnt.modules,
+            refused=learnt.refused,
+            sources=learnt.sources,
+            environ=begin.environ,
+            sys_path=begin.sys_path,
+            first_party=begin.first_party,
+        )
+        try:
+            answer = self.zygote().preload(order)
+        except OSError:  # it died; the next request starts another
+            return
+        self.dropped += answer.dropped
+
+    def remember(self, sources: tuple[str, ...], begin: Begin) -> None:
+        """Have first-party source files kept compiled, for the instances to come."""
+        if sources:
+            self._preload(Learnt(modules=(), refused=(), sources=sources), begin)
+
+    def acquire(self, recipe: Recipe) -> InstanceHandle:
+        """Return an instance that is sealed or about to be, and that nobody has used.
+
+        Args:
+            recipe: What it shall be.
+
+        Returns:
+            The spare one if it fits, else one that is being forked.
+
+        Raises:
+            SandboxUnavailableError: This machine refuses the isolation.
+        """
+        with self._lock:
+            zygote = self.zygote()
+            spare, self._spare = self._spare, None
+            if spare is not None:
+                if spare[0] == recipe and spare[1].zygote is zygote:
+                    return spare[1]
+                self.retire(spare[1])
+            return self._start(recipe)
+
+    def prepare_spare(self, recipe: Recipe) -> None:
+        """Have an instance forked and sealed for the next request, without waiting for it."""
+        with self._lock:
+            if self._spare is None and self._zygote is not None and self._zygote.is_alive:
+                self._spare = (recipe, self._start(recipe))
+
+    def _start(self, recipe: Recipe) -> InstanceHandle:
+        with self._lock:
+            self._count += 1
+            return InstanceHandle(
+                self._count,
+                recipe.seal,
+                self.zygote(),
+                memory_bytes=recipe.memory_bytes,
+                is_spawn=recipe.is_spawn,
+                hash_seed=recipe.hash_seed,
+            )
+
+    def begin(
+        self, handle: InstanceHandle, begin: Begin, notice: Callable[[Message], None]
+    ) -> Steps[Started | StartFailed | SealFailed]:
+        """Give an instance its app.
+
+        Args:
+            handle: A sealed instance that nobody has used.
+            begin: What to become.
+            notice: Takes the messages that come before the answer (log records, warnings).
+
+        Returns:
+            Whether it is ready, or why not.
+
+        Raises:
+            InstanceGone: It ended meanwhile.
+            DeadlinePassed: It took longer than `COLD_START_TIMEOUT_S`.
+        """
+        handle.post(begin)
+        deadline = time.monotonic() + COLD_START_TIMEOUT_S
+        while True:
+            message = yield from handle.next_message(deadline)
+            match message:
+                case Started() | StartFailed() | SealFailed():
+                    return message
+                case Sealed():
+                    handle.is_sealed = True
+                case _:
+                    notice(message)
+
+    def retire(self, handle: InstanceHandle) -> None:
+        """End an instance with everything that it started, without waiting for it."""
+        handle.signal(Signal(instance=handle.number, action="kill"))
+        with self._lock:
+            self._retiring.append(handle)
+
+    def abort(self, handle: InstanceHandle) -> Steps[Exited | None]:
+        """End an instance so that it writes its stack to stderr first.
+
+        Args:
+            handle: The instance.
+
+        Returns:
+            How it ended.
+        """
+        handle.signal(Signal(instance=handle.number, action="abort"))
+        try:
+            return (yield from handle.await_exit(time.monotonic() + 1.0))
+        except DeadlinePassed:  # it ignores the signal
+            handle.signal(Signal(instance=handle.number, action="kill"))
+            return (yield from handle.await_exit(time.monotonic() + _END_TIMEOUT_S))
+
+    def drain(self) -> Steps[tuple[tuple[int, Exited], ...]]:
+        """Wait until every retired instance is gone.
+
+        Returns:
+            The number of each and how it ended.
+        """
+        with self._lock:
+            retiring, self._retiring = self._retiring, []
+        ended: list[tuple[int, Exited]] = []
+        for handle in retiring:
+            try:
+                exited = yield from handle.await_exit(time.monotonic() + _END_TIMEOUT_S)
+            except DeadlinePassed:
+                exited = None
+            if exited is not None:
+                ended.append((handle.number, exited))
+            handle.close()
+        return tuple(ended)
+
+    def close(self) -> None:
+        """End everything; nothing is left when this returns."""
+        with self._lock:
+            self._discard_zygote()
+            for handle in self._retiring:
+                handle.close()
+            self._retiring.clear()

@@ -1,0 +1,253 @@
+"""The host's handle of one instance: a conversation without blocking.
+
+Everything that waits is a generator (`Steps`) that yields how long it would wait; a driver does
+the waiting, blocking or in an event loop. So the sync and the async client share every line.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_stateless.errors import InternalError, ProtocolError
+from pytest_stateless.wire.framing import Decoder, encode
+from pytest_stateless.wire.messages import Exited, Fork, Signal
+
+if TYPE_CHECKING:
+    from pytest_stateless.forkserver.handle import ZygoteHandle
+    from pytest_stateless.wire.messages import Message, Seal
+
+T = TypeVar("T")
+
+_CHUNK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a driver waits for: `fileno` to be ready, at most `timeout_s` seconds."""
+
+    fileno: int
+    selector: selectors.BaseSelector
+    timeout_s: float | None
+
+
+Steps = Generator[Wait, None, T]
+"""A computation that pauses where it would block."""
+
+
+class InstanceGone(Exception):  # noqa: N818 (a signal between this layer and its caller)
+    """The instance's channel has ended, or has become unreadable."""
+
+    def __init__(self, garbage: str = "") -> None:
+        super().__init__(garbage)
+        self.garbage = garbage
+
+
+class DeadlinePassed(Exception):  # noqa: N818 (as above)
+    """The time for an answer is over."""
+
+
+@dataclass(slots=True)
+class Output:
+    """What an instance has written and nobody has taken yet."""
+
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
+
+
+class InstanceHandle:
+    """One instance.
+
+    Args:
+        number: The host's number for it.
+        seal: Its filesystem.
+        zygote: Its parent.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        seal: Seal,
+        zygote: ZygoteHandle,
+        *,
+        memory_bytes: int,
+        is_spawn: bool = False,
+        hash_seed: str = "",
+    ) -> None:
+        self.number = number
+        self.seal = seal
+        self.memory_bytes = memory_bytes
+        self.zygote = zygote
+        self.output = Output()
+        self.exited: Exited | None = None
+        self.is_sealed = False
+        self._decoder = Decoder()
+        self._exit_decoder = Decoder()
+        self._inbox: deque[Message] = deque()
+        self._outgoing = bytearray()
+        self._garbage: str | None = None
+        self._is_channel_open = True
+        self._selector = selectors.DefaultSelector()
+        self._sock, theirs = socket.socketpair()
+        self._sock.setblocking(False)
+        pipes = [os.pipe() for _ in range(3)]
+        self._stdout, self._stderr, self._exit = (reader for reader, _ in pipes)
+        try:
+            zygote.fork(
+                Fork(
+                    instance=number,
+                    seal=seal,
+                    memory_bytes=memory_bytes,
+                    is_spawn=is_spawn,
+                    hash_seed=hash_seed,
+                ),
+                [theirs.fileno(), *(writer for _, writer in pipes)],
+            )
+        except OSError:
+            self._exit_ended()
+        finally:
+            theirs.close()
+            for _, writer in pipes:
+                os.close(writer)
+        self._open = {self._stdout, self._stderr, self._exit}
+        for descriptor in self._open:
+            os.set_blocking(descriptor, False)
+            self._selector.register(descriptor, selectors.EVENT_READ)
+        self._selector.register(self._sock, selectors.EVENT_READ)
+
+    # what the caller does
+
+    def post(self, message: Message) -> None:
+        """Queue a message; it leaves while the caller waits for an answer."""
+        self._outgoing += encode(message)
+        self._push()
+
+    def signal(self, message: Signal) -> None:
+        """Have the zygote signal this instance."""
+        self.zygote.signal(message)
+
+    def next_message(self, deadline: float | None = None) -> Steps[Message]:
+        """Wait for the next message.
+
+        Args:
+            deadline: On the clock of `time.monotonic`, or None to wait for ever.
+
+        Returns:
+            The message.
+
+        Raises:
+            InstanceGone: The instance ended, or what it sent is no message.
+            DeadlinePassed: Nothing came in time.
+        """
+        while not self._inbox:
+            if self._garbage is not None or not self._is_channel_open:
+                raise InstanceGone(self._garbage or "")
+            yield self._wait_until(deadline)
+            self._pull()
+        return self._inbox.popleft()
+
+    def await_exit(self, deadline: float | None = None) -> Steps[Exited | None]:
+        """Wait until the instance and all that it started are gone.
+
+        Args:
+            deadline: On the clock of `time.monotonic`, or None to wait for ever.
+
+        Returns:
+            How it ended; None if its zygote ended too and nobody can tell.
+
+        Raises:
+            DeadlinePassed: It lives on.
+        """
+        while self._exit in self._open:
+            yield self._wait_until(deadline)
+            self._pull()
+        return self.exited
+
+    def collect_output(self) -> None:
+        """Read what is there on every descriptor, without waiting."""
+        self._pull()
+
+    def close(self) -> None:
+        """Close every descriptor; the instance notices and ends if it is still there."""
+        self._selector.close()
+        self._sock.close()
+        for descriptor in list(self._open):
+            os.close(descriptor)
+        self._open.clear()
+
+    # the plumbing
+
+    def _wait_until(self, deadline: float | None) -> Wait:
+        timeout = None if deadline is None else deadline - time.monotonic()
+        if timeout is not None and timeout <= 0:
+            raise DeadlinePassed
+        fileno = getattr(self._selector, "fileno", lambda: -1)()
+        return Wait(fileno=fileno, selector=self._selector, timeout_s=timeout)
+
+    def _pull(self) -> None:
+        self._push()
+        if self._is_channel_open:
+            self._pull_channel()
+        for descriptor in list(self._open):
+            self._pull_pipe(descriptor)
+
+    def _pull_channel(self) -> None:
+        try:
+            while data := self._sock.recv(_CHUNK_BYTES):
+                self._decoder.feed(data)
+                self._inbox.extend(self._decoder.messages())
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            pass
+        except ProtocolError as error:
+            self._garbage = str(error)
+        if self._decoder.has_partial and self._garbage is None:
+            self._garbage = "the last message is cut off"
+        self._is_channel_open = False
+        self._selector.unregister(self._sock)
+
+    def _pull_pipe(self, descriptor: int) -> None:
+        try:
+            while data := os.read(descriptor, _CHUNK_BYTES):
+                if descriptor == self._exit:
+                    self._exit_decoder.feed(data)
+                elif descriptor == self._stdout:
+                    self.output.stdout += data
+                else:
+                    self.output.stderr += data
+        except BlockingIOError:
+            return
+        if descriptor == self._exit:
+            self._exit_ended()
+        self._selector.unregister(descriptor)
+        self._open.discard(descriptor)
+        os.close(descriptor)
+
+    def _exit_ended(self) -> None:
+        for message in self._exit_decoder.messages():
+            if not isinstance(message, Exited):
+                raise InternalError(f"expected Exited, the zygote sent {message!r}")
+            self.exited = message
+
+    def _push(self) -> None:
+        """Send what fits, and ask to be woken for the rest."""
+        while self._outgoing and self._is_channel_open:
+            try:
+                sent = self._sock.send(self._outgoing)
+            except BlockingIOError:
+                break
+            except OSError:  # gone; reading says so too
+                self._outgoing.clear()
+                break
+            del self._outgoing[:sent]
+        if self._is_channel_open:
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
+            if self._selector.get_key(self._sock).events != wanted:
+                self._selector.modify(self._sock, wanted)

@@ -1,0 +1,45 @@
+"""The fixture `stateless`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_stateless.plugin.options import settings_for
+from pytest_stateless.plugin.state import STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_stateless.session.stateless import Stateless
+
+
+@pytest.fixture(scope="session")
+def stateless(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stateless]:
+    """A small serverless platform: each request is served by a fresh, sealed instance.
+
+    Set `stateless_app = "module:attribute"` in the ini file, then use it as a client:
+    `stateless.get("/")`, `stateless.post("/cart", json={...})`.
+    """
+    from pytest_stateless.session.platform import Platform  # noqa: PLC0415 (heavy)
+    from pytest_stateless.session.provision import Surroundings  # noqa: PLC0415
+    from pytest_stateless.session.stateless import Stateless  # noqa: PLC0415
+
+    state = pytestconfig.stash[STATE]
+    surroundings = Surroundings(
+        rootdir=str(pytestconfig.rootpath.resolve()),
+        basetemp=str(tmp_path_factory.getbasetemp().resolve()),
+    )
+    platform = Platform(surroundings, is_enforced=not state.not_enforced)
+    state.platform = platform
+    state.stateless = Stateless(platform)
+    platform.configure(settings_for(pytestconfig, state.item))
+    yield state.stateless
+    state.platform = None
+    state.stateless = None
+    totals = platform.close()
+    totals.not_enforced = state.not_enforced
+    state.totals.append(totals)

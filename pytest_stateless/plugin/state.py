@@ -1,0 +1,40 @@
+"""What the plugin keeps for a session, in pytest's stash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_stateless.model.totals import SessionTotals
+
+if TYPE_CHECKING:
+    from pytest_stateless.session.platform import Platform
+    from pytest_stateless.session.stateless import Stateless
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """The session's own.
+
+    Attributes:
+        not_enforced: Why nothing is enforced; empty if everything is.
+        item: The test that runs.
+        platform: The simulated platform, once the fixture has been asked for.
+        stateless: The object behind the fixture, likewise.
+        totals: What has been counted, once the session is over; on the controller of
+            pytest-xdist, of all workers.
+        told: Findings that have been told once for the whole session.
+    """
+
+    not_enforced: str = ""
+    item: pytest.Item | None = None
+    platform: Platform | None = None
+    stateless: Stateless | None = None
+    totals: list[SessionTotals] = field(default_factory=list)
+
+
+STATE = pytest.StashKey[State]()
+SECTIONS = pytest.StashKey[list[tuple[str, str]]]()
+"""Sections to add to the report of a test that failed: title and text."""

@@ -1,0 +1,92 @@
+"""What the terminal shows beside the tests: the header and the summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_stateless.model.totals import SessionTotals
+from pytest_stateless.plugin.options import settings_for
+from pytest_stateless.plugin.state import STATE
+
+if TYPE_CHECKING:
+    from pytest_stateless.session.settings import Settings
+
+_WORKER_KEY = "stateless"
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is enforced and how, where the plugin is used at all."""
+    settings = settings_for(config, None)
+    state = config.stash[STATE]
+    if not settings.app and not state.not_enforced:
+        return []
+    from pytest_stateless.report.header import (  # noqa: PLC0415 (only where it is used)
+        HeaderFacts,
+        format_header,
+        format_not_enforced,
+    )
+
+    if state.not_enforced:
+        return [format_not_enforced(state.not_enforced)]
+    return [
+        format_header(
+            HeaderFacts(
+                app=settings.app,
+                app_origin=_origin(settings, "app"),
+                platform=settings.platform,
+                platform_origin=_origin(settings, "platform"),
+                start="cold" if settings.start == "auto" else settings.start,
+                isolation=_describe_isolation(),
+            )
+        )
+    ]
+
+
+def _origin(settings: Settings, name: str) -> str:
+    return settings.origins.get(name, "default")
+
+
+def _describe_isolation() -> str:
+    from pytest_stateless.forkserver.probe import probe  # noqa: PLC0415 (only where it is used)
+
+    found = probe()
+    if found.refusal:
+        return f"none: this machine refuses namespaces ({found.refusal})"
+    return "namespace (kernel, root)" if found.is_privileged else "namespace (kernel, unprivileged)"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what was counted to the controller of pytest-xdist, from a worker."""
+    state = session.config.stash.get(STATE, None)
+    output = getattr(session.config, "workeroutput", None)
+    if state is not None and output is not None and state.totals:
+        output[_WORKER_KEY] = SessionTotals.merged(state.totals).to_plain()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take what a worker of pytest-xdist has counted."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    plain = getattr(node, "workeroutput", {}).get(_WORKER_KEY)
+    if plain is not None:
+        config.stash[STATE].totals.append(SessionTotals.from_plain(plain))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Write the summary, where there is something to sum up."""
+    from pytest_stateless.report.summary import format_summary  # noqa: PLC0415 (when used)
+
+    state = config.stash[STATE]
+    if not state.totals:
+        return
+    totals = SessionTotals.merged(state.totals)
+    lines = format_summary(totals, terminalreporter._tw.fullwidth)  # noqa: SLF001
+    if lines:
+        terminalreporter.section("stateless")
+        for line in lines:
+            terminalreporter.write_line(line)

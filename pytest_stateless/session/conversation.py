@@ -1,0 +1,420 @@
+"""One request's way through an instance, from the choice of the instance to its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, assert_never
+
+from pytest_stateless.errors import (
+    AdapterError,
+    ColdStartError,
+    ConfigurationError,
+    InstanceDiedError,
+    InternalError,
+    ProtocolError,
+    RequestTimeoutError,
+    SandboxSetupError,
+)
+from pytest_stateless.guest.observe.exception_blob import unpickle_exception
+from pytest_stateless.guest.stack import StackReader
+from pytest_stateless.instance.fleet import COLD_START_TIMEOUT_S
+from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone
+from pytest_stateless.judge.limits import judge_memory, judge_payload, judge_timeout
+from pytest_stateless.model.place import Frame, innermost_first_party
+from pytest_stateless.report import crash
+from pytest_stateless.report.finding import format_findings
+from pytest_stateless.session import relay
+from pytest_stateless.wire.messages import (
+    Disconnect,
+    Done,
+    Log,
+    Raised,
+    RequestBody,
+    ResponseBody,
+    ResponseStart,
+    Returned,
+    SealFailed,
+    Serve,
+    Signal,
+    Started,
+    StartFailed,
+    Warned,
+)
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pytest_stateless.instance.handle import InstanceHandle, Steps
+    from pytest_stateless.model.finding import Finding
+    from pytest_stateless.session.ledger import Entry
+    from pytest_stateless.session.platform import Platform
+    from pytest_stateless.wire.messages import Call, Invoke, Message
+
+_REPORT_WIDTH = 100
+_ABORT_HEADER = "Fatal Python error: Aborted"
+_DUMP_LINE = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+) in (?P<function>.+)$')
+
+
+class Conversation:
+    """One exchange with one instance; every method that waits is a `Steps`.
+
+    Args:
+        platform: Where instances come from.
+        entry: The exchange, in the ledger.
+        with_app: Whether the instance must have the app.
+    """
+
+    def __init__(self, platform: Platform, entry: Entry, *, with_app: bool = True) -> None:
+        self._platform = platform
+        self._entry = entry
+        self._exchange = entry.exchange
+        self._with_app = with_app
+        self._handle: InstanceHandle | None = None
+        self._began = False
+        self._deadline = 0.0
+        self._pending: BaseException | None = None
+        self._sent_bytes = 0
+
+    # the way through
+
+    def open(self, request: Serve | Invoke | Call, chunks: tuple[bytes, ...] = ()) -> Steps[None]:
+        """Choose an instance, start it if need be, and hand the request over.
+
+        Args:
+            request: The head.
+            chunks: The body of an HTTP request.
+
+        Raises:
+            ColdStartError: The app did not become ready.
+            ConfigurationError: The app reference is wrong.
+            SandboxSetupError: The instance could not be sealed.
+            InstanceDiedError: It ended meanwhile.
+            RequestTimeoutError: It took too long.
+        """
+        started = time.monotonic()
+        handle = self._platform.take_warm()
+        if handle is None:
+            handle = self._platform.fleet.acquire(self._platform.recipe())
+            self._handle = handle
+            self._platform.ledger.seat(self._entry, handle.number)
+            yield from self._cold_start(handle)
+            self._exchange.is_cold = True
+            self._exchange.cold_start_s = time.monotonic() - started
+        else:
+            self._handle = handle
+            self._platform.ledger.seat(self._entry, handle.number)
+        self._began = True
+        self._deadline = time.monotonic() + request.timeout_s
+        handle.post(request)
+        if isinstance(request, Serve):
+            for number, chunk in enumerate(chunks, 1):
+                handle.post(RequestBody(blob=chunk, is_last=number == len(chunks)))
+            if not chunks:
+                handle.post(RequestBody(blob=b"", is_last=True))
+
+    def await_start(self) -> Steps[ResponseStart]:
+        """Wait for status and headers.
+
+        Returns:
+            They.
+
+        Raises:
+            Exception: What the app raised, if the settings say so.
+            AdapterError: The app broke its calling convention.
+            InstanceDiedError: The instance ended.
+            RequestTimeoutError: It took too long.
+        """
+        while True:
+            message = yield from self._next()
+            if isinstance(message, ResponseStart):
+                self._exchange.status = message.status
+                return message
+            if isinstance(message, Done):
+                self._complete(message)
+                self._raise_pending()
+                raise InternalError(f"{self._title}: the adapter sent no response")
+
+    def next_chunk(self) -> Steps[bytes | None]:
+        """Wait for the next piece of the body.
+
+        Returns:
+            The piece, or None at the end.
+
+        Raises:
+            Exception: What the app raised, if the settings say so.
+            AdapterError: The app broke its calling convention.
+            InstanceDiedError: The instance ended.
+            RequestTimeoutError: It took too long.
+        """
+        while not self._exchange.is_complete:
+            message = yield from self._next()
+            if isinstance(message, ResponseBody):
+                self._sent_bytes += len(message.blob)
+                return message.blob
+            if isinstance(message, Done):
+                self._complete(message)
+                self._raise_pending()
+        return None
+
+    def await_result(self) -> Steps[bytes]:
+        """Wait for the result of an event or a function.
+
+        Returns:
+            The encoded result.
+
+        Raises:
+            Exception: What the function raised, or the handler, if the settings say so.
+            AdapterError: The handler broke its calling convention.
+            InstanceDiedError: The instance ended.
+            RequestTimeoutError: It took too long.
+        """
+        result: bytes | None = None
+        while True:
+            message = yield from self._next()
+            if isinstance(message, Returned):
+                result = message.blob
+                self._sent_bytes = len(result)
+            elif isinstance(message, Done):
+                self._complete(message)
+                self._raise_pending()
+                if result is None:
+                    raise InternalError(f"{self._title}: the adapter sent no result")
+                return result
+
+    def abandon(self) -> Steps[None]:
+        """Hang up before the response is complete; the app sees a disconnect."""
+        if self._exchange.is_complete or self._handle is None:
+            return
+        self._handle.post(Disconnect())
+        try:
+            while not isinstance(message := (yield from self._next()), Done):
+                pass
+            self._complete(message)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """End the instance at once, if it is still ours; for a request that was cancelled."""
+        if self._handle is not None:
+            relay.relay_output(self._handle.output)
+            self._platform.fleet.retire(self._handle)
+            self._handle = None
+
+    # its parts
+
+    @property
+    def _title(self) -> str:
+        exchange = self._exchange
+        return f"{exchange.title} (request {exchange.number}, instance {exchange.instance})"
+
+    def _cold_start(self, handle: InstanceHandle) -> Steps[None]:
+        begin = self._platform.begin(with_app=self._with_app)
+        try:
+            answer = yield from self._platform.fleet.begin(handle, begin, self._notice)
+        except InstanceGone as gone:
+            yield from self._die(gone, step="its cold start")
+        except DeadlinePassed:
+            yield from self._time_out(COLD_START_TIMEOUT_S)
+        else:
+            relay.relay_output(handle.output)
+            match answer:
+                case Started():
+                    self._platform.fleet.remember(answer.sources, begin)
+                case SealFailed():
+                    self.drop()
+                    raise SandboxSetupError(answer.operation, answer.syscall, answer.errno)
+                case StartFailed():
+                    self.drop()
+                    self._fail_start(answer)
+                case _:
+                    assert_never(answer)
+
+    def _fail_start(self, failed: StartFailed) -> NoReturn:
+        settings = self._platform.settings
+        if failed.is_usage:
+            raise ConfigurationError(failed.error)
+        self._exchange.observations = failed.observations
+        self._exchange.exception = failed.traceback
+        self._entry.context = dataclasses.replace(self._entry.context, has_started=False)
+        findings = self._entry.judge(frozenset(failed.observations.reads))
+        self._exchange.findings = findings
+        text = crash.format_cold_start_failure(
+            settings.app,
+            step=failed.step,
+            error=failed.error,
+            traceback=failed.traceback,
+            request=self._title,
+        )
+        if findings:
+            text = format_findings(findings, _REPORT_WIDTH)
+        raise ColdStartError(text, findings)
+
+    def _next(self) -> Steps[ResponseStart | ResponseBody | Returned | Done]:
+        while True:
+            message = yield from self._receive()
+            match message:
+                case ResponseStart() | ResponseBody() | Returned() | Done():
+                    return message
+                case Raised():
+                    self._note_raised(message)
+                case _:
+                    self._notice(message)
+
+    def _receive(self) -> Steps[Message]:
+        assert self._handle is not None  # noqa: S101 (callers look before)
+        try:
+            return (yield from self._handle.next_message(self._deadline))
+        except InstanceGone as gone:
+            yield from self._die(gone, step="")
+        except DeadlinePassed:
+            yield from self._time_out(self._platform.settings.platform.timeout_s)
+        except GeneratorExit:  # the client's task was cancelled
+            self.drop()
+            raise
+
+    def _notice(self, message: Message) -> None:
+        match message:
+            case Log():
+                self._exchange.log_records.append(message.record)
+                relay.relay_log(message.record)
+            case Warned():
+                relay.relay_warning(message)
+            case _:
+                raise ProtocolError(f"an instance does not send {type(message).__name__}")
+
+    def _note_raised(self, raised: Raised) -> None:
+        self._exchange.exception = raised.traceback or raised.error
+        if raised.is_convention:
+            self._pending = AdapterError(
+                f"{self._title}: {self._platform.settings.app or 'the function'} broke its calling "
+                f"convention: {raised.error}"
+            )
+        elif raised.blob:
+            self._pending = unpickle_exception(raised.blob)
+
+    def _raise_pending(self) -> None:
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            raise pending
+
+    def _complete(self, done: Done) -> None:
+        self._exchange.handling_s = done.handling_s
+        self._exchange.observations = done.observations
+        self._exchange.is_complete = True
+        handle, self._handle = self._handle, None
+        if handle is None:
+            return
+        place = done.observations.app_place
+        self._note_limit(
+            judge_payload("response", self._sent_bytes, context=self._entry.context, place=place)
+        )
+        handle.collect_output()
+        relay.relay_output(handle.output)
+        if done.sources:
+            self._platform.fleet.remember(
+                done.sources, self._platform.begin(with_app=self._with_app)
+            )
+        self._platform.release(handle)
+
+    def _note_limit(self, finding: Finding | None) -> None:
+        if finding is not None:
+            self._entry.limits.append(finding)
+
+    # its ends
+
+    def _die(self, gone: InstanceGone, *, step: str) -> Steps[NoReturn]:
+        handle = self._handle
+        assert handle is not None  # noqa: S101 (it has just died)
+        self._handle = None
+        if gone.garbage:
+            handle.signal(Signal(instance=handle.number, action="kill"))
+        try:
+            exited = yield from handle.await_exit(time.monotonic() + COLD_START_TIMEOUT_S)
+        except DeadlinePassed:
+            exited = None
+        stderr = tuple(handle.output.stderr.decode(errors="replace").splitlines())
+        relay.relay_output(handle.output)
+        handle.close()
+        request = self._title
+        if exited is None:
+            words = handle.zygote.last_words().splitlines()
+            raise InstanceDiedError(f"{request}: {crash.format_zygote_death(None, words)}")
+        self._platform.ledger.note_leftovers(handle.number, exited.survivors)
+        what = crash.Crash(request=request, status=exited.status, stderr=stderr, step=step)
+        if exited.peak_bytes:
+            limit = self._platform.settings.platform.memory_bytes
+            self._note_limit(
+                judge_memory(
+                    exited.peak_bytes,
+                    context=self._entry.context,
+                    place=self._last_place(),
+                    was_killed=True,
+                )
+            )
+            raise InstanceDiedError(
+                crash.format_memory_kill(what, limit_bytes=limit, peak_bytes=exited.peak_bytes)
+            )
+        if gone.garbage:
+            raise InstanceDiedError(
+                crash.format_garbage(request, shown=gone.garbage, stderr=stderr)
+            )
+        raise InstanceDiedError(crash.format_death(what))
+
+    def _time_out(self, limit_s: float) -> Steps[NoReturn]:
+        handle = self._handle
+        assert handle is not None  # noqa: S101 (it has just been waited for)
+        self._handle = None
+        exited = yield from self._platform.fleet.abort(handle)
+        if exited is not None:
+            self._platform.ledger.note_leftovers(handle.number, exited.survivors)
+        text = handle.output.stderr.decode(errors="replace")
+        before, header, dump = text.rpartition(_ABORT_HEADER)
+        if header:
+            handle.output.stderr[:] = before.encode()
+        relay.relay_output(handle.output)
+        handle.close()
+        platform = self._platform.settings.platform
+        stack = self._read_dump(dump) if header else ()
+        self._note_limit(
+            judge_timeout(
+                limit_s, context=self._entry.context, stack=stack, app_place=self._last_place()
+            )
+        )
+        shown = "\n".join(f"{frame.path}:{frame.line} in {frame.function}" for frame in stack)
+        raise RequestTimeoutError(
+            crash.format_timeout(
+                self._title, timeout_s=limit_s, platform=platform.name, stack=shown
+            )
+        )
+
+    def _read_dump(self, dump: str) -> tuple[Frame, ...]:
+        """Read the stack that faulthandler wrote for the thread that served the request."""
+        current = dump.partition("Current thread")[2].partition("\n\n")[0]
+        boundary = self._platform.boundary
+        matches = (_DUMP_LINE.match(line) for line in current.splitlines())
+        return tuple(
+            Frame(
+                path=match["path"],
+                line=int(match["line"]),
+                function=match["function"],
+                is_first_party=boundary.owns_file(match["path"]),
+            )
+            for match in matches
+            if match is not None and "/pytest_stateless/" not in match["path"]
+        )
+
+    def _last_place(self) -> Frame | None:
+        """Return where the app is defined, as an earlier exchange of the test has told."""
+        for entry in reversed(self._platform.ledger.entries):
+            if entry.exchange.observations.app_place is not None:
+                return entry.exchange.observations.app_place
+        return None
+
+
+def caller_place(platform: Platform) -> Frame | None:
+    """Return the line of the test, or of the suite's code, that is sending a request."""
+    stack = StackReader(platform.boundary).of_frame(sys._getframe(1))  # noqa: SLF001 (documented)
+    return innermost_first_party(stack)

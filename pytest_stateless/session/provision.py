@@ -1,0 +1,204 @@
+"""What an instance is given: the surroundings of the test process as they are at this moment."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from pytest_stateless.model.app_reference import parse_app_reference
+from pytest_stateless.model.first_party import FirstParty
+from pytest_stateless.wire.messages import Begin, Seal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_stateless.session.settings import Settings
+
+_OWN_FOLDER = Path(__file__).resolve().parent.parent
+_NOT_FIRST_PARTY = (".venv", "venv", "env", ".tox", ".nox", "node_modules", ".git", ".eggs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What stays the same for a whole session.
+
+    Attributes:
+        rootdir: The suite's root, absolute.
+        basetemp: Folder of the suite's temporary folders, absolute.
+    """
+
+    rootdir: str
+    basetemp: str
+
+
+def first_party(settings: Settings, surroundings: Surroundings) -> FirstParty:
+    """Draw the boundary between the user's code and everybody else's.
+
+    Args:
+        settings: Of the test.
+        surroundings: Of the session.
+
+    Returns:
+        The boundary.
+    """
+    names = {name for name, _ in _local_distributions()}
+    if settings.app:
+        names.add(parse_app_reference(settings.app).top_level)
+    names |= {entry for entry in settings.source if entry.isidentifier()}
+    folders = [
+        str((Path(surroundings.rootdir) / entry).resolve())
+        for entry in settings.source
+        if not entry.isidentifier()
+    ]
+    return FirstParty(
+        roots=(
+            surroundings.rootdir,
+            *folders,
+            *sorted({root for _, root in _local_distributions()}),
+        ),
+        excluded=_excluded(surroundings.rootdir),
+        names=tuple(sorted(names)),
+    )
+
+
+@functools.cache
+def _excluded(rootdir: str) -> tuple[str, ...]:
+    """Find what below the rootdir is not the user's own code."""
+    candidates = [Path(rootdir) / name for name in _NOT_FIRST_PARTY]
+    candidates += [path.parent for path in Path(rootdir).glob("*/pyvenv.cfg")]
+    candidates += [Path(sys.prefix), Path(sys.base_prefix), _OWN_FOLDER]
+    return tuple(
+        sorted({str(path) for path in candidates if path.is_dir() and str(path) != rootdir})
+    )
+
+
+@functools.cache
+def _local_distributions() -> frozenset[tuple[str, str]]:
+    """Find what was installed from a local folder: top-level names and that folder.
+
+    Source: `direct_url.json`, https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    found: set[tuple[str, str]] = set()
+    for distribution in importlib.metadata.distributions():
+        text = distribution.read_text("direct_url.json")
+        if text is None:
+            continue
+        url = urlsplit(json.loads(text).get("url", ""))
+        folder = unquote(url.path)
+        if url.scheme != "file" or _OWN_FOLDER.is_relative_to(folder) or not os.path.isdir(folder):
+            continue
+        tops = {file.parts[0].removesuffix(".py") for file in distribution.files or ()}
+        found |= {(top, folder) for top in tops if top.isidentifier()}
+    return frozenset(found)
+
+
+def source_map(boundary: FirstParty) -> tuple[tuple[str, str], ...]:
+    """Match installed copies of first-party packages with their sources.
+
+    Args:
+        boundary: What is first-party.
+
+    Returns:
+        Installed prefix and source prefix, of each copy whose source is known.
+    """
+    pairs: list[tuple[str, str]] = []
+    packages = [Path(entry) for entry in sys.path if entry.rstrip("/").endswith("-packages")]
+    for name in boundary.names:
+        for form in (name, f"{name}.py"):
+            sources = (Path(root) / sub / form for root in boundary.roots for sub in ("", "src"))
+            source = next((path for path in sources if path.exists()), None)
+            if source is not None:
+                installed = (folder / form for folder in packages)
+                pairs += [(str(path), str(source)) for path in installed if path.exists()]
+    return tuple(pairs)
+
+
+def seal(settings: Settings, surroundings: Surroundings, service_paths: Iterable[str]) -> Seal:
+    """Describe the filesystem of an instance.
+
+    Args:
+        settings: Of the test.
+        surroundings: Of the session.
+        service_paths: Absolute folders that the test declared as services.
+
+    Returns:
+        The seal.
+    """
+    needed = (
+        surroundings.rootdir,
+        surroundings.basetemp,
+        os.getcwd(),  # noqa: PTH109 (a string is what is needed)
+        sys.prefix,
+        sys.base_prefix,
+        str(_OWN_FOLDER.parent),
+        *sys.path,
+    )
+    writable = tuple(sorted({os.path.realpath(path) for path in service_paths}))
+    return Seal(
+        tmp_bytes=settings.platform.tmp_bytes,
+        visible=_outermost(tuple(path for path in needed if path)),
+        writable=writable,
+    )
+
+
+@functools.cache
+def _outermost(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep the folders below `/tmp` that no other of them contains."""
+    real = sorted({os.path.realpath(path) for path in paths})
+    below = [path for path in real if path.startswith("/tmp/") and os.path.isdir(path)]
+    kept: list[str] = []
+    for path in below:
+        if not any(path.startswith(outer + "/") for outer in kept):
+            kept.append(path)
+    return tuple(kept)
+
+
+def begin(
+    settings: Settings, boundary: FirstParty, *, with_app: bool, is_learning: bool = False
+) -> Begin:
+    """Gather what an instance becomes, from the test process as it is now.
+
+    Args:
+        settings: Of the test.
+        boundary: What is first-party.
+        with_app: Whether the instance serves the app, rather than only runs functions.
+        is_learning: Whether it reports what it imports.
+
+    Returns:
+        The message.
+    """
+    return Begin(
+        app=settings.app if with_app else "",
+        setup=settings.setup if with_app else "",
+        environ=_environment(settings),
+        sys_path=tuple(sys.path),
+        cwd=os.getcwd(),  # noqa: PTH109 (a string is what is needed)
+        argv=tuple(sys.argv),
+        first_party=boundary,
+        memory_bytes=settings.platform.memory_bytes,
+        log_levels=log_levels(),
+        is_learning=is_learning,
+        sends_exceptions=settings.raises_app_exceptions or not with_app,
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Merge the test's environment with what fills its gaps."""
+    return {**dict(settings.platform.environment), **dict(settings.env), **os.environ}
+
+
+def log_levels() -> dict[str, int]:
+    """Return the levels that are set on loggers of the test process, by name (empty: root)."""
+    levels = {"": logging.root.level}
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and logger.level != logging.NOTSET:
+            levels[name] = logger.level
+    return levels

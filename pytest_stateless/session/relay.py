@@ -1,0 +1,74 @@
+"""What an instance wrote, logged and warned about, passed on to the test process.
+
+So that pytest captures it as if the app had run here: output in `capsys` and the captured
+sections, records in `caplog`, warnings in the warnings summary or as errors.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_stateless.instance.handle import Output
+    from pytest_stateless.model.exchange import LogRecord
+    from pytest_stateless.wire.messages import Warned
+
+
+def relay_output(output: Output) -> None:
+    """Write what has arrived to this process's streams, and forget it."""
+    for stream, data in ((sys.stdout, output.stdout), (sys.stderr, output.stderr)):
+        if data:
+            stream.write(data.decode(errors="replace"))
+            data.clear()
+
+
+def relay_log(record: LogRecord) -> None:
+    """Hand a log record to the handlers of the root logger, which is where pytest's are.
+
+    Not to the named logger: if the suite has imported the app too, that logger has the app's own
+    handlers, and the instance has already used its copies of them.
+    """
+    copy = logging.makeLogRecord({
+        **record.extra,
+        "name": record.name,
+        "levelno": record.level,
+        "levelname": logging.getLevelName(record.level),
+        "msg": record.message,
+        "args": (),
+        "pathname": record.path,
+        "filename": record.path.rpartition("/")[2],
+        "module": record.path.rpartition("/")[2].removesuffix(".py"),
+        "lineno": record.line,
+        "funcName": record.function,
+        "created": record.created,
+        "msecs": record.created % 1 * 1000,
+        "exc_text": record.exception or None,
+    })
+    for handler in logging.root.handlers:
+        if record.level >= handler.level:
+            handler.handle(copy)
+
+
+def relay_warning(warned: Warned) -> None:
+    """Issue a warning again, under the filters of this process.
+
+    Args:
+        warned: What the instance was warned of.
+
+    Raises:
+        Warning: The filters turn it into an error.
+    """
+    warnings.warn_explicit(warned.text, _category(warned), warned.path, warned.line, registry={})
+
+
+def _category(warned: Warned) -> type[Warning]:
+    """Find the class, or the nearest base of it that this process has imported."""
+    for name in warned.category:
+        module, _, qualname = name.rpartition(".")
+        found = getattr(sys.modules.get(module), qualname, None)
+        if isinstance(found, type) and issubclass(found, Warning):
+            return found
+    return UserWarning

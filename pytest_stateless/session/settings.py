@@ -1,0 +1,288 @@
+"""Settings: every option in one table, and what a test gets from ini, command line and marker."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from pytest_stateless.errors import ConfigurationError
+from pytest_stateless.model.app_reference import parse_app_reference
+from pytest_stateless.model.platform import PlatformProfile, find_profile
+from pytest_stateless.model.quantity import parse_duration, parse_size
+from pytest_stateless.model.rule import Severity
+from pytest_stateless.model.suppression import Suppression, parse_suppression
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Start = Literal["auto", "cold", "spawn"]
+Isolation = Literal["auto", "namespace"]
+Writes = Literal["refuse"]
+FailOn = Literal["error", "warning", "never"]
+Preload = Literal["learn", "none"]
+IniType = Literal["string", "bool", "linelist", "paths"]
+
+DEFAULT_PLATFORM = "aws-lambda"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option, wherever it can be given.
+
+    Attributes:
+        name: Without prefix: `app` is `stateless_app` in the ini file.
+        help: One line for `pytest --help` and the reference.
+        kind: Type in the ini file.
+        default: What counts if nobody sets it, as text for the reference.
+        on_command_line: Whether `--stateless-NAME` exists.
+        on_marker: Whether the marker takes it.
+        choices: Valid values, empty for free text.
+    """
+
+    name: str
+    help: str
+    kind: IniType = "string"
+    default: str = ""
+    on_command_line: bool = False
+    on_marker: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def ini(self) -> str:
+        """Name of the key in the ini file."""
+        return f"stateless_{self.name}"
+
+    @property
+    def flag(self) -> str:
+        """Name of the command line option."""
+        return f"--stateless-{self.name.replace('_', '-')}"
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="app",
+        help="the app: 'module:attribute' or 'module:factory()' (WSGI, ASGI, Lambda handler)",
+        on_command_line=True,
+        on_marker=True,
+    ),
+    Option(
+        name="platform",
+        help="the platform whose limits count: aws-lambda, cloud-run, vercel, cyclic",
+        default=DEFAULT_PLATFORM,
+        on_command_line=True,
+        on_marker=True,
+    ),
+    Option(
+        name="start",
+        help="how an instance comes to be",
+        default="auto",
+        on_command_line=True,
+        on_marker=True,
+        choices=get_args(Start),
+    ),
+    Option(
+        name="isolation",
+        help="what seals an instance; a name insists on it",
+        default="auto",
+        on_command_line=True,
+        on_marker=True,
+        choices=get_args(Isolation),
+    ),
+    Option(
+        name="writes",
+        help="what becomes of writes outside /tmp",
+        default="refuse",
+        on_marker=True,
+        choices=get_args(Writes),
+    ),
+    Option(
+        name="service_paths",
+        help="folders that stand for a networked service: writable, and kept",
+        kind="paths",
+    ),
+    Option(
+        name="allow",
+        help="accepted findings, 'CODE[:GLOB]  # reason' a line",
+        kind="linelist",
+        on_marker=True,
+    ),
+    Option(
+        name="fail_on",
+        help="the least severity that fails a test",
+        default="error",
+        choices=get_args(FailOn),
+    ),
+    Option(
+        name="env",
+        help="NAME=value a line, for instances only, where the test's environment has no NAME",
+        kind="linelist",
+    ),
+    Option(name="setup", help="'module:function' to run in each instance after the app's import"),
+    Option(
+        name="source",
+        help="folders or top-level packages that are first-party too",
+        kind="linelist",
+    ),
+    Option(
+        name="preload",
+        help="whether third-party modules are imported ahead, as learnt from the app's import",
+        default="learn",
+        choices=get_args(Preload),
+    ),
+    Option(
+        name="raise_app_exceptions",
+        help="raise the app's exceptions in the test instead of answering 500",
+        kind="bool",
+        default="false",
+    ),
+    Option(name="tmp_size", help="size of /tmp, such as '512 MB'", on_marker=True),
+    Option(name="memory", help="memory of an instance, such as '1 GB'", on_marker=True),
+    Option(name="timeout", help="longest time for an answer, such as '30 s'", on_marker=True),
+)
+
+_LATER = {
+    ("start", "snapshot"): "start method 'snapshot' is not in this release",
+    ("isolation", "landlock"): "isolation 'landlock' is not in this release",
+    ("isolation", "fake"): "isolation 'fake' is not in this release",
+    ("writes", "discard"): "stateless_writes = 'discard' is not in this release",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one test gets.
+
+    Attributes:
+        app: The app reference, empty if there is none.
+        platform: The profile, with the test's own sizes applied.
+        start: How an instance comes to be.
+        isolation: What seals it.
+        service_paths: Absolute folders that stay writable.
+        allow: Accepted findings.
+        fail_on: The least severity that fails a test, None for never.
+        env: Variables for the gaps of the environment.
+        setup: Reference of a function to run after the app's import.
+        source: Folders or top-level packages that are first-party too.
+        preloads: Whether third-party modules are imported ahead.
+        raises_app_exceptions: Whether exceptions of the app are raised in the test.
+        origins: Where each option that somebody set was set.
+    """
+
+    app: str = ""
+    platform: PlatformProfile = field(default_factory=lambda: find_profile(DEFAULT_PLATFORM))
+    start: Start = "auto"
+    isolation: Isolation = "auto"
+    service_paths: tuple[str, ...] = ()
+    allow: tuple[Suppression, ...] = ()
+    fail_on: Severity | None = Severity.ERROR
+    env: tuple[tuple[str, str], ...] = ()
+    setup: str = ""
+    source: tuple[str, ...] = ()
+    preloads: bool = True
+    raises_app_exceptions: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Options from one source.
+
+    Attributes:
+        origin: The source, for messages: `ini file`, `command line`, `marker`.
+        values: Option names and values as given.
+    """
+
+    origin: str
+    values: Mapping[str, object]
+
+
+def resolve(*layers: Layer) -> Settings:
+    """Merge sources of options.
+
+    Args:
+        layers: Weakest first; the last one that sets an option wins, but accepted findings add up.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ConfigurationError: An option does not exist or its value cannot be what was meant.
+    """
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    allowed: list[object] = []
+    for layer in layers:
+        for name, value in layer.values.items():
+            _check_choice(name, value, layer.origin)
+            if name == "allow":
+                allowed.extend(_as_list(value))
+            else:
+                values[name] = value
+            origins[name] = layer.origin
+    app = _text(values, "app")
+    if app:
+        parse_app_reference(app)
+    fail_on = _text(values, "fail_on") or "error"
+    return Settings(
+        app=app,
+        platform=_platform(values),
+        start=cast("Start", _text(values, "start") or "auto"),
+        isolation=cast("Isolation", _text(values, "isolation") or "auto"),
+        service_paths=tuple(str(path) for path in _as_list(values.get("service_paths", []))),
+        allow=tuple(parse_suppression(str(text)) for text in allowed),
+        fail_on=None if fail_on == "never" else Severity(fail_on),
+        env=tuple(_variable(str(line)) for line in _as_list(values.get("env", []))),
+        setup=_text(values, "setup"),
+        source=tuple(str(line) for line in _as_list(values.get("source", []))),
+        preloads=_text(values, "preload") != "none",
+        raises_app_exceptions=bool(values.get("raise_app_exceptions", False)),
+        origins=origins,
+    )
+
+
+def _check_choice(name: str, value: object, origin: str) -> None:
+    option = next((option for option in OPTIONS if option.name == name), None)
+    if option is None or (origin == "marker" and not option.on_marker):
+        takes = ", ".join(option.name for option in OPTIONS if option.on_marker)
+        raise ConfigurationError(f"{origin}: {name!r} is no option; choose one of {takes}")
+    if option.choices and value not in option.choices:
+        later = _LATER.get((name, str(value)), f"{value!r} is not known")
+        raise ConfigurationError(
+            f"{origin}: {name} = {value!r}: {later}; choose one of {', '.join(option.choices)}"
+        )
+
+
+def _platform(values: Mapping[str, object]) -> PlatformProfile:
+    profile = find_profile(_text(values, "platform") or DEFAULT_PLATFORM)
+    changes: dict[str, object] = {}
+    readers: tuple[tuple[str, str, Callable[..., float]], ...] = (
+        ("tmp_size", "tmp_bytes", parse_size),
+        ("memory", "memory_bytes", parse_size),
+        ("timeout", "timeout_s", parse_duration),
+    )
+    for name, attribute, read in readers:
+        if values.get(name) not in {None, ""}:
+            changes[attribute] = read(values[name], name=name)
+    return cast("PlatformProfile", dataclasses.replace(profile, **changes))  # type: ignore[arg-type]
+
+
+def _text(values: Mapping[str, object], name: str) -> str:
+    value = values.get(name, "")
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} = {value!r} is no text; write it as a string")
+    return value.strip()
+
+
+def _as_list(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _variable(line: str) -> tuple[str, str]:
+    name, equals, value = line.partition("=")
+    if not equals or not name.strip():
+        raise ConfigurationError(
+            f"stateless_env entry {line!r} cannot be read; write NAME=value, "
+            "such as 'TABLE_NAME=orders'"
+        )
+    return name.strip(), value.strip()
