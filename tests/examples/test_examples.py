@@ -40,22 +40,22 @@ def line_of(source: Path, text: str) -> int:
 def test_the_guestbook_passes_under_plain_pytest() -> None:
     output, status = run_example(GUESTBOOK, "-p", "no:stateless")
     assert status == 0, output
-    assert " 2 passed" in output
+    assert " 2 passed" in output, output
 
 
 def test_the_guestbook_fails_on_sealed_instances_with_the_line_that_rewrites_its_file() -> None:
     output, status = run_example(GUESTBOOK)
     assert status == 1, output
-    assert "1 failed, 1 passed" in output
+    assert "1 failed, 1 passed" in output, output
     number = line_of(GUESTBOOK / "guestbook" / "app.py", 'open("db.json", "w"')
     finding = f"guestbook/app.py:{number}: SL105 local-database: db.json is rewritten by requests"
-    assert finding in output
+    assert finding in output, output
     assert output.count("SL105 local-database:") == output.count(finding)
 
 
 def test_the_guestbook_s_report_names_the_request_the_call_and_a_fix() -> None:
     output, _ = run_example(GUESTBOOK)
-    assert "POST /entries" in output
+    assert "POST /entries" in output, output
     assert "open('db.json', 'w')" in output
     assert "Read-only file system" in output
     assert "fix" in output
@@ -68,5 +68,5 @@ def test_the_guestbook_s_report_names_the_request_the_call_and_a_fix() -> None:
 def test_a_clean_example_passes_without_a_finding(name: str, passed: int) -> None:
     output, status = run_example(EXAMPLES / name)
     assert status == 0, output
-    assert f" {passed} passed" in output
-    assert not re.search(r"\bSL\d{3}\b", output)
+    assert f" {passed} passed" in output, output
+    assert not re.search(r"\bSL\d{3}\b", output), output
