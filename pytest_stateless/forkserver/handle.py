@@ -50,7 +50,7 @@ class ZygoteHandle:
             path=sys.path, control=theirs.fileno(), host_pid=os.getpid(), has_pid=has_pid
         )
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 (our own program)
                 [sys.executable, "-c", program],
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,

@@ -116,11 +116,11 @@ class Zygote:
 
     def _fork(self, fork: Fork) -> None:
         descriptors = [self._control.descriptors.popleft() for _ in range(_DESCRIPTORS_PER_FORK)]
-        channel, stdout, stderr, exit_fd = descriptors
         pid = os.fork()
         if pid == 0:
-            self._live(fork, channel, stdout, stderr, exit_fd)
-        for descriptor in (channel, stdout, stderr):
+            self._live(fork, descriptors)
+        *for_child, exit_fd = descriptors
+        for descriptor in for_child:
             os.close(descriptor)
         pidfd = os.pidfd_open(pid)
         self._poll.register(pidfd, select.POLLIN)
@@ -132,8 +132,9 @@ class Zygote:
             memory_bytes=fork.memory_bytes,
         )
 
-    def _live(self, fork: Fork, channel: int, stdout: int, stderr: int, exit_fd: int) -> NoReturn:
+    def _live(self, fork: Fork, descriptors: list[int]) -> NoReturn:
         """Become an instance: keep nothing of the zygote's but its memory."""
+        channel, stdout, stderr, exit_fd = descriptors
         try:
             os.dup2(stdout, 1)
             os.dup2(stderr, 2)
@@ -174,8 +175,9 @@ class Zygote:
         for child in self._children.values():
             resident = processes.resident_bytes(child.pid)
             if resident > child.memory_bytes:
+                # first so that it writes its stack to stderr, then so that it cannot refuse
+                os.kill(child.pid, signal.SIGKILL if child.peak_bytes else signal.SIGABRT)
                 child.peak_bytes = resident
-                os.kill(child.pid, signal.SIGKILL)
 
     def _bury(self, child: _Child) -> None:
         """Reap an instance that is dead or dying, kill what it left, and tell the host."""

@@ -77,7 +77,7 @@ def _exec(fork: Fork, channel_fd: int) -> NoReturn:
     if fork.hash_seed:
         environ["PYTHONHASHSEED"] = fork.hash_seed
     program = _SPAWN_PROGRAM.format(path=sys.path, channel=channel_fd)
-    os.execve(sys.executable, [sys.executable, "-B", "-c", program], environ)
+    os.execve(sys.executable, [sys.executable, "-B", "-c", program], environ)  # noqa: S606 (our own program)
 
 
 def live_after_exec(channel_fd: int) -> NoReturn:

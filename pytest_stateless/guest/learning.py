@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from pytest_stateless.wire.messages import Learnt
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from pytest_stateless.model.first_party import FirstParty
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -46,7 +48,7 @@ class Learner:
             self._blame()
             start(thread)
 
-        threading.Thread.start = watched  # type: ignore[method-assign]
+        setattr(threading.Thread, "start", watched)  # noqa: B010 (mypy takes no assignment)
 
     def _blame(self) -> None:
         name = _importing_module()
@@ -88,12 +90,10 @@ def _is_write(args: tuple[object, ...]) -> bool:
 
 def _importing_module() -> str | None:
     """Name the innermost module whose body is running."""
-    frame = sys._getframe(3)  # noqa: SLF001 (the documented way to walk a stack)
+    frame: FrameType | None = sys._getframe(3)  # noqa: SLF001 (the documented way to walk a stack)
     while frame is not None:
         if frame.f_code.co_name == "<module>":
             name = frame.f_globals.get("__name__")
             return name if isinstance(name, str) else None
-        if frame.f_back is None:
-            return None
         frame = frame.f_back
     return None

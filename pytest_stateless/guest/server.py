@@ -16,9 +16,9 @@ from pytest_stateless.guest.adapter.choose import make_adapter
 from pytest_stateless.guest.adapter.function import run_function
 from pytest_stateless.guest.adapter.load import load_app, load_function
 from pytest_stateless.guest.learning import Learner
+from pytest_stateless.guest.observe.exception_blob import pickle_exception
 from pytest_stateless.guest.observe.observer import Observer
 from pytest_stateless.guest.observe.output import LogForwarder, WarningForwarder
-from pytest_stateless.guest.observe.exception_blob import pickle_exception
 from pytest_stateless.guest.observe.tracebacks import cut_traceback, last_line
 from pytest_stateless.guest.stack import StackReader
 from pytest_stateless.model.app_reference import parse_app_reference
@@ -75,7 +75,7 @@ class Server:
         self.is_disconnected = is_disconnected
         self.sends_exceptions = begin.sends_exceptions
         self.stack = StackReader(begin.first_party)
-        self.observer = Observer(self.stack, ("/tmp",)) if is_sealed else None
+        self.observer = Observer(self.stack) if is_sealed else None
         self.compiled: list[str] = []
         self._begin = begin
         self._adapter: Adapter | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_stateless.forkserver.handle import ZygoteHandle
@@ -28,21 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_stateless.instance.handle import Steps
-    from pytest_stateless.wire.messages import Begin, Exited, Message, Seal
+    from pytest_stateless.instance.recipe import Recipe
+    from pytest_stateless.wire.messages import Begin, Exited, Message
 
 LEARN_TIMEOUT_S = 300.0
 COLD_START_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """What instances that can stand in for each other have in common."""
-
-    seal: Seal
-    memory_bytes: int
-    is_spawn: bool = False
-    hash_seed: str = ""
 
 
 class Fleet:
@@ -96,7 +86,7 @@ class Fleet:
         Args:
             begin: What the learning instance becomes.
             recipe: How it is sealed.
-        """
+        """  # noqa: DOC201 (it returns nothing)
         handle = self._start(recipe)
         handle.post(begin)
         deadline = time.monotonic() + LEARN_TIMEOUT_S
@@ -165,14 +155,7 @@ class Fleet:
     def _start(self, recipe: Recipe) -> InstanceHandle:
         with self._lock:
             self._count += 1
-            return InstanceHandle(
-                self._count,
-                recipe.seal,
-                self.zygote(),
-                memory_bytes=recipe.memory_bytes,
-                is_spawn=recipe.is_spawn,
-                hash_seed=recipe.hash_seed,
-            )
+            return InstanceHandle(self._count, recipe, self.zygote())
 
     def begin(
         self, handle: InstanceHandle, begin: Begin, notice: Callable[[Message], None]

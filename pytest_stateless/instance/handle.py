@@ -21,7 +21,8 @@ from pytest_stateless.wire.messages import Exited, Fork, Signal
 
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.handle import ZygoteHandle
-    from pytest_stateless.wire.messages import Message, Seal
+    from pytest_stateless.instance.recipe import Recipe
+    from pytest_stateless.wire.messages import Message
 
 T = TypeVar("T")
 
@@ -66,23 +67,12 @@ class InstanceHandle:
 
     Args:
         number: The host's number for it.
-        seal: Its filesystem.
+        recipe: How to start it.
         zygote: Its parent.
     """
 
-    def __init__(
-        self,
-        number: int,
-        seal: Seal,
-        zygote: ZygoteHandle,
-        *,
-        memory_bytes: int,
-        is_spawn: bool = False,
-        hash_seed: str = "",
-    ) -> None:
+    def __init__(self, number: int, recipe: Recipe, zygote: ZygoteHandle) -> None:
         self.number = number
-        self.seal = seal
-        self.memory_bytes = memory_bytes
         self.zygote = zygote
         self.output = Output()
         self.exited: Exited | None = None
@@ -102,10 +92,10 @@ class InstanceHandle:
             zygote.fork(
                 Fork(
                     instance=number,
-                    seal=seal,
-                    memory_bytes=memory_bytes,
-                    is_spawn=is_spawn,
-                    hash_seed=hash_seed,
+                    seal=recipe.seal,
+                    memory_bytes=recipe.memory_bytes,
+                    is_spawn=recipe.is_spawn,
+                    hash_seed=recipe.hash_seed,
                 ),
                 [theirs.fileno(), *(writer for _, writer in pipes)],
             )

@@ -23,6 +23,9 @@ def stateless(
 
     Set `stateless_app = "module:attribute"` in the ini file, then use it as a client:
     `stateless.get("/")`, `stateless.post("/cart", json={...})`.
+
+    Yields:
+        The platform's face.
     """
     from pytest_stateless.session.platform import Platform  # noqa: PLC0415 (heavy)
     from pytest_stateless.session.provision import Surroundings  # noqa: PLC0415

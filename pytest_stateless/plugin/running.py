@@ -41,10 +41,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Run the test, then fail it for what was found.
 
+    Returns:
+        What the other implementations return.
+
     Raises:
         pytest.fail.Exception: There are findings at or above `stateless_fail_on`.
     """
-    __tracebackhide__ = True
     state = item.config.stash[STATE]
     if state.platform is None:
         return (yield)
@@ -105,7 +107,6 @@ def _reset(state: State) -> None:
 
 
 def _raise_findings(item: pytest.Item, state: State) -> None:
-    __tracebackhide__ = True
     from pytest_stateless.judge.suppress import fails  # noqa: PLC0415 (only where it is used)
     from pytest_stateless.report.finding import format_findings  # noqa: PLC0415
 
@@ -175,5 +176,6 @@ def pytest_runtest_makereport(
     """Add what was found to the report of a test that failed by itself."""
     report = yield
     if call.when == "call" and report.failed:
-        report.sections.extend(item.stash.get(SECTIONS, []))
+        sections: list[tuple[str, str]] = item.stash.setdefault(SECTIONS, [])
+        report.sections.extend(sections)
     return report

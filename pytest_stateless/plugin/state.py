@@ -10,8 +10,8 @@ import pytest
 from pytest_stateless.model.totals import SessionTotals
 
 if TYPE_CHECKING:
-    from pytest_stateless.session.platform import Platform
-    from pytest_stateless.session.stateless import Stateless
+    from pytest_stateless.session.platform import Platform  # noqa: TC004 (heavy: nothing reads the annotations)
+    from pytest_stateless.session.stateless import Stateless  # noqa: TC004
 
 
 @dataclass(slots=True, kw_only=True)

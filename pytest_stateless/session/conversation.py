@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import linecache
 import re
 import sys
 import time
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from pytest_stateless.wire.messages import Call, Invoke, Message
 
 _REPORT_WIDTH = 100
-_ABORT_HEADER = "Fatal Python error: Aborted"
+_DUMP_HEADER = "Fatal Python error: "
 _DUMP_LINE = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+) in (?P<function>.+)$')
 
 
@@ -126,6 +127,7 @@ class Conversation:
             AdapterError: The app broke its calling convention.
             InstanceDiedError: The instance ended.
             RequestTimeoutError: It took too long.
+            InternalError: The adapter sent no response.
         """
         while True:
             message = yield from self._next()
@@ -170,6 +172,7 @@ class Conversation:
             AdapterError: The handler broke its calling convention.
             InstanceDiedError: The instance ended.
             RequestTimeoutError: It took too long.
+            InternalError: The adapter sent no result.
         """
         result: bytes | None = None
         while True:
@@ -212,25 +215,30 @@ class Conversation:
 
     def _cold_start(self, handle: InstanceHandle) -> Steps[None]:
         begin = self._platform.begin(with_app=self._with_app)
+        gone: InstanceGone | None = None
+        answer: Started | StartFailed | SealFailed | None = None
         try:
             answer = yield from self._platform.fleet.begin(handle, begin, self._notice)
-        except InstanceGone as gone:
-            yield from self._die(gone, step="its cold start")
+        except InstanceGone as error:
+            gone = error
         except DeadlinePassed:
-            yield from self._time_out(COLD_START_TIMEOUT_S)
-        else:
-            relay.relay_output(handle.output)
-            match answer:
-                case Started():
-                    self._platform.fleet.remember(answer.sources, begin)
-                case SealFailed():
-                    self.drop()
-                    raise SandboxSetupError(answer.operation, answer.syscall, answer.errno)
-                case StartFailed():
-                    self.drop()
-                    self._fail_start(answer)
-                case _:
-                    assert_never(answer)
+            pass
+        if gone is not None:
+            yield from self._die(gone, step="its cold start")
+        relay.relay_output(handle.output)
+        match answer:
+            case Started():
+                self._platform.fleet.remember(answer.sources, begin)
+            case SealFailed():
+                self.drop()
+                raise SandboxSetupError(answer.operation, answer.syscall, answer.errno)
+            case StartFailed():
+                self.drop()
+                self._fail_start(answer)
+            case None:
+                yield from self._time_out(COLD_START_TIMEOUT_S)
+            case _:
+                assert_never(answer)
 
     def _fail_start(self, failed: StartFailed) -> NoReturn:
         settings = self._platform.settings
@@ -265,15 +273,21 @@ class Conversation:
 
     def _receive(self) -> Steps[Message]:
         assert self._handle is not None  # noqa: S101 (callers look before)
+        gone: InstanceGone | None = None
         try:
             return (yield from self._handle.next_message(self._deadline))
-        except InstanceGone as gone:
-            yield from self._die(gone, step="")
+        except InstanceGone as error:
+            gone = error
         except DeadlinePassed:
-            yield from self._time_out(self._platform.settings.platform.timeout_s)
+            pass
         except GeneratorExit:  # the client's task was cancelled
             self.drop()
             raise
+        # outside of the handlers: how we noticed is no context of what happened
+        if gone is not None:
+            yield from self._die(gone, step="")
+        yield from self._time_out(self._platform.settings.platform.timeout_s)
+        raise InternalError("an instance that has ended was waited for")
 
     def _notice(self, message: Message) -> None:
         match message:
@@ -335,6 +349,7 @@ class Conversation:
             exited = yield from handle.await_exit(time.monotonic() + COLD_START_TIMEOUT_S)
         except DeadlinePassed:
             exited = None
+        stack = self._take_dump(handle)
         stderr = tuple(handle.output.stderr.decode(errors="replace").splitlines())
         relay.relay_output(handle.output)
         handle.close()
@@ -350,7 +365,7 @@ class Conversation:
                 judge_memory(
                     exited.peak_bytes,
                     context=self._entry.context,
-                    place=self._last_place(),
+                    place=innermost_first_party(stack) or self._last_place(),
                     was_killed=True,
                 )
             )
@@ -370,14 +385,10 @@ class Conversation:
         exited = yield from self._platform.fleet.abort(handle)
         if exited is not None:
             self._platform.ledger.note_leftovers(handle.number, exited.survivors)
-        text = handle.output.stderr.decode(errors="replace")
-        before, header, dump = text.rpartition(_ABORT_HEADER)
-        if header:
-            handle.output.stderr[:] = before.encode()
+        stack = self._take_dump(handle)
         relay.relay_output(handle.output)
         handle.close()
         platform = self._platform.settings.platform
-        stack = self._read_dump(dump) if header else ()
         self._note_limit(
             judge_timeout(
                 limit_s, context=self._entry.context, stack=stack, app_place=self._last_place()
@@ -390,20 +401,38 @@ class Conversation:
             )
         )
 
+    def _take_dump(self, handle: InstanceHandle) -> tuple[Frame, ...]:
+        """Cut faulthandler's dump out of stderr, where only the user's frames shall stay.
+
+        Source: https://docs.python.org/3/library/faulthandler.html
+        """  # noqa: DOC201 (the stack of the thread that served the request)
+        text = handle.output.stderr.decode(errors="replace")
+        before, header, dump = text.rpartition(_DUMP_HEADER)
+        if not header:
+            return ()
+        what, _, rest = dump.partition("\n")
+        stack = self._read_dump(rest)
+        lines = [f"  File {frame.path}:{frame.line} in {frame.function}" for frame in stack]
+        is_asked_for = what.strip() == "Aborted"
+        tidy = before if is_asked_for else "\n".join([before + header + what, *lines, ""])
+        handle.output.stderr[:] = tidy.encode()
+        return stack
+
     def _read_dump(self, dump: str) -> tuple[Frame, ...]:
-        """Read the stack that faulthandler wrote for the thread that served the request."""
-        current = dump.partition("Current thread")[2].partition("\n\n")[0]
-        boundary = self._platform.boundary
+        current = (dump.partition("Current thread")[2] or dump).partition("\n\n")[0]
         matches = (_DUMP_LINE.match(line) for line in current.splitlines())
         return tuple(
             Frame(
                 path=match["path"],
                 line=int(match["line"]),
                 function=match["function"],
-                is_first_party=boundary.owns_file(match["path"]),
+                is_first_party=self._platform.boundary.owns_file(match["path"]),
+                source=linecache.getline(match["path"], int(match["line"])).strip(),
             )
             for match in matches
-            if match is not None and "/pytest_stateless/" not in match["path"]
+            if match is not None
+            and "/pytest_stateless/" not in match["path"]
+            and match["path"] != "<string>"
         )
 
     def _last_place(self) -> Frame | None:

@@ -10,11 +10,11 @@ from pytest_stateless.judge.context import ExchangeContext
 from pytest_stateless.judge.exchange import judge_exchange
 from pytest_stateless.judge.merge import merge
 from pytest_stateless.model.exchange import Exchange
+from pytest_stateless.model.finding import Finding
 from pytest_stateless.model.observation import Survivor
 
 if TYPE_CHECKING:
     from pytest_stateless.judge.places import Places
-    from pytest_stateless.model.finding import Finding
     from pytest_stateless.model.platform import PlatformProfile
 
 
@@ -75,6 +75,7 @@ class Ledger:
         entry.handle_number = handle_number
         number = self._instances.setdefault(handle_number, len(self._instances) + 1)
         entry.exchange.instance = number
+        entry.context = dataclasses.replace(entry.context, instance=number)
 
     @property
     def instance_count(self) -> int:

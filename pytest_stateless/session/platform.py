@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import ConfigurationError
 from pytest_stateless.instance.drive import run
-from pytest_stateless.instance.fleet import Fleet, Recipe
+from pytest_stateless.instance.fleet import Fleet
+from pytest_stateless.instance.recipe import Recipe
 from pytest_stateless.judge.places import Places
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.model.totals import SessionTotals

@@ -85,7 +85,7 @@ def _local_distributions() -> frozenset[tuple[str, str]]:
     """Find what was installed from a local folder: top-level names and that folder.
 
     Source: `direct_url.json`, https://packaging.python.org/en/latest/specifications/direct-url/
-    """
+    """  # noqa: DOC201 (the summary says it)
     found: set[tuple[str, str]] = set()
     for distribution in importlib.metadata.distributions():
         text = distribution.read_text("direct_url.json")
@@ -93,7 +93,7 @@ def _local_distributions() -> frozenset[tuple[str, str]]:
             continue
         url = urlsplit(json.loads(text).get("url", ""))
         folder = unquote(url.path)
-        if url.scheme != "file" or _OWN_FOLDER.is_relative_to(folder) or not os.path.isdir(folder):
+        if url.scheme != "file" or _OWN_FOLDER.is_relative_to(folder) or not Path(folder).is_dir():
             continue
         tops = {file.parts[0].removesuffix(".py") for file in distribution.files or ()}
         found |= {(top, folder) for top in tops if top.isidentifier()}
@@ -153,7 +153,7 @@ def seal(settings: Settings, surroundings: Surroundings, service_paths: Iterable
 def _outermost(paths: tuple[str, ...]) -> tuple[str, ...]:
     """Keep the folders below `/tmp` that no other of them contains."""
     real = sorted({os.path.realpath(path) for path in paths})
-    below = [path for path in real if path.startswith("/tmp/") and os.path.isdir(path)]
+    below = [path for path in real if path.startswith("/tmp/") and Path(path).is_dir()]
     kept: list[str] = []
     for path in below:
         if not any(path.startswith(outer + "/") for outer in kept):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 from pytest_stateless.errors import ConfigurationError
 from pytest_stateless.model.app_reference import parse_app_reference
@@ -12,9 +13,6 @@ from pytest_stateless.model.platform import PlatformProfile, find_profile
 from pytest_stateless.model.quantity import parse_duration, parse_size
 from pytest_stateless.model.rule import Severity
 from pytest_stateless.model.suppression import Suppression, parse_suppression
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 Start = Literal["auto", "cold", "spawn"]
 Isolation = Literal["auto", "namespace"]
@@ -255,16 +253,14 @@ def _check_choice(name: str, value: object, origin: str) -> None:
 
 def _platform(values: Mapping[str, object]) -> PlatformProfile:
     profile = find_profile(_text(values, "platform") or DEFAULT_PLATFORM)
-    changes: dict[str, object] = {}
-    readers: tuple[tuple[str, str, Callable[..., float]], ...] = (
-        ("tmp_size", "tmp_bytes", parse_size),
-        ("memory", "memory_bytes", parse_size),
-        ("timeout", "timeout_s", parse_duration),
-    )
-    for name, attribute, read in readers:
-        if values.get(name) not in {None, ""}:
-            changes[attribute] = read(values[name], name=name)
-    return cast("PlatformProfile", dataclasses.replace(profile, **changes))  # type: ignore[arg-type]
+    tmp_size, memory, timeout = (values.get(name) for name in ("tmp_size", "memory", "timeout"))
+    if tmp_size:
+        profile = dataclasses.replace(profile, tmp_bytes=parse_size(tmp_size, name="tmp_size"))
+    if memory:
+        profile = dataclasses.replace(profile, memory_bytes=parse_size(memory, name="memory"))
+    if timeout:
+        profile = dataclasses.replace(profile, timeout_s=parse_duration(timeout, name="timeout"))
+    return profile
 
 
 def _text(values: Mapping[str, object], name: str) -> str:

@@ -6,7 +6,9 @@ interface httpx2 keeps.
 
 from __future__ import annotations
 
+import logging
 import uuid
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,15 +17,14 @@ import httpx2
 from pytest_stateless.errors import ConfigurationError
 from pytest_stateless.instance.drive import run, run_async
 from pytest_stateless.judge.limits import judge_payload
-from pytest_stateless.session.conversation import caller_place
+from pytest_stateless.model.exchange import Exchange
+from pytest_stateless.session.conversation import Conversation, caller_place
 from pytest_stateless.session.provision import log_levels
 from pytest_stateless.wire.messages import Serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from pytest_stateless.model.exchange import Exchange
-    from pytest_stateless.session.conversation import Conversation
     from pytest_stateless.session.platform import Platform
 
 BASE_URL = "https://localhost"
@@ -31,6 +32,27 @@ BASE_URL = "https://localhost"
 
 _PORTS = {"http": 80, "https": 443}
 _CONTENT_TOO_LARGE = 413
+
+
+class _Quiet(logging.Filter):
+    """Drops the client's own log line about each request: `caplog` is for what the app logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ours: deque[httpx2.URL] = deque(maxlen=64)
+
+    def expect(self, url: httpx2.URL) -> None:
+        """Drop the next line about this very URL object."""
+        self._ours.append(url)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is to be kept, `logging.Filter.filter`."""
+        args = record.args if isinstance(record.args, tuple) else ()
+        return not any(one is url for one in args for url in self._ours)
+
+
+_QUIET = _Quiet()
+logging.getLogger("httpx2").addFilter(_QUIET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +113,7 @@ class Transport(httpx2.BaseTransport):
             ConfigurationError: The URL is not the app's.
         """
         _check_url(request.url, self._host)
+        _QUIET.expect(request.url)
         assert isinstance(request.stream, httpx2.SyncByteStream)  # noqa: S101 (a sync client)
         chunks = tuple(chunk for chunk in request.stream if chunk)
         opening = _open(self._platform, request, chunks)
@@ -131,6 +154,7 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
             ConfigurationError: The URL is not the app's.
         """
         _check_url(request.url, self._host)
+        _QUIET.expect(request.url)
         assert isinstance(request.stream, httpx2.AsyncByteStream)  # noqa: S101 (an async client)
         chunks = tuple([chunk async for chunk in request.stream if chunk])
         opening = _open(self._platform, request, chunks)

@@ -51,7 +51,7 @@ def apply(plan: Iterable[Operation]) -> None:
             os.close(tree)
 
 
-def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, PLR0912 (a table)
+def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, PLR0912, PLR0915 (a table)
     what = describe(operation)
     match operation:
         case Unshare():

@@ -48,7 +48,7 @@ def _call(what: str, syscall: str, function: Callable[[], int]) -> int:
 
 
 def unshare(what: str, namespaces: tuple[str, ...]) -> None:
-    """Leave namespaces, unshare(2)."""
+    """Leave namespaces of the parent; see the manual."""
     flags = sum(CLONE_FLAGS[name] for name in namespaces)
     _call(what, "unshare", lambda: _libc().unshare(flags))
 
@@ -56,7 +56,7 @@ def unshare(what: str, namespaces: tuple[str, ...]) -> None:
 def mount(  # noqa: PLR0913 (mount(2) has five arguments)
     what: str, source: str, target: str, *, kind: str = "", flags: int = 0, data: str = ""
 ) -> None:
-    """Mount, mount(2)."""
+    """Mount a filesystem or change a mount, see the manual."""
     encoded = [os.fsencode(text) if text else None for text in (source, target, kind, data)]
     _call(
         what,
@@ -66,7 +66,7 @@ def mount(  # noqa: PLR0913 (mount(2) has five arguments)
 
 
 def unmount(what: str, target: str) -> None:
-    """Unmount, umount2(2)."""
+    """Undo a mount, see umount(2) in the manual."""
     _call(what, "umount2", lambda: _libc().umount2(os.fsencode(target), 0))
 
 
@@ -82,7 +82,9 @@ def set_writable(what: str, tree: int) -> None:
     _mount_setattr(what, tree, b"", _AT_RECURSIVE | _AT_EMPTY_PATH, attributes)
 
 
-def _mount_setattr(what: str, folder: int, path: bytes, flags: int, attributes: bytes) -> None:
+def _mount_setattr(  # noqa: PLR0917 (the system call's own order)
+    what: str, folder: int, path: bytes, flags: int, attributes: bytes
+) -> None:
     _call(
         what,
         "mount_setattr",
@@ -93,7 +95,7 @@ def _mount_setattr(what: str, folder: int, path: bytes, flags: int, attributes: 
 
 
 def open_tree(what: str, path: str) -> int:
-    """Clone the mounts of a tree, detached, open_tree(2).
+    """Clone the mounts of a tree, detached; see the manual.
 
     Args:
         what: The operation, for the error.
@@ -111,7 +113,7 @@ def open_tree(what: str, path: str) -> int:
 
 
 def move_mount(what: str, tree: int, path: str) -> None:
-    """Attach a detached tree at a path, move_mount(2)."""
+    """Attach a detached tree at a path; see the manual."""
     _call(
         what,
         "move_mount",
@@ -122,7 +124,7 @@ def move_mount(what: str, tree: int, path: str) -> None:
 
 
 def prctl(what: str, option: int, *arguments: int) -> int:
-    """Control a property of the process, prctl(2).
+    """Control a property of the process; see the manual.
 
     Args:
         what: The operation, for the error.

@@ -18,9 +18,10 @@ unshare(2), user_namespaces(7), mount_setattr(2), open_tree(2), move_mount(2), c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pytest_stateless.wire.messages import Seal
+if TYPE_CHECKING:
+    from pytest_stateless.wire.messages import Seal
 
 Namespace = Literal["user", "mount", "pid", "ipc"]
 

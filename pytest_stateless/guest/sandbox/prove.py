@@ -10,6 +10,8 @@ from pytest_stateless.errors import SandboxSetupError
 from pytest_stateless.guest.sandbox import linux
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_stateless.wire.messages import Seal
 
 _PROBES = ("/", "/dev/shm")
@@ -77,10 +79,11 @@ def _prove_tmp(size_bytes: int) -> None:
 
 def _prove_irrevocable() -> None:
     flags = linux.MS_REMOUNT | linux.MS_BIND
-    for what, attempt in (
+    attempts: tuple[tuple[str, Callable[[], None]], ...] = (
         ("unmount /tmp", lambda: linux.unmount("unmount /tmp", "/tmp")),
         ("remount / writable", lambda: linux.mount("remount /", "none", "/", flags=flags)),
-    ):
+    )
+    for what, attempt in attempts:
         try:
             attempt()
         except SandboxSetupError as error:

@@ -1,0 +1,24 @@
+"""What instances that can stand in for each other have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_stateless.wire.messages import Seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to start an instance; a spare one fits if its recipe is the same.
+
+    Attributes:
+        seal: Its filesystem.
+        memory_bytes: The resident size at which it is killed.
+        is_spawn: Whether it is a new interpreter, rather than a fork of the zygote.
+        hash_seed: `PYTHONHASHSEED` of a new interpreter, empty for a random one.
+    """
+
+    seal: Seal
+    memory_bytes: int
+    is_spawn: bool = False
+    hash_seed: str = ""
