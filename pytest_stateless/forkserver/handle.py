@@ -18,11 +18,12 @@ from pytest_stateless.errors import (
     SandboxUnavailableError,
 )
 from pytest_stateless.forkserver import launch
+from pytest_stateless.wire.control import Preloaded, Ready, Unavailable
 from pytest_stateless.wire.framing import Decoder, encode
-from pytest_stateless.wire.messages import Preloaded, Ready, Unavailable
 
 if TYPE_CHECKING:
-    from pytest_stateless.wire.messages import Fork, Message, Preload, Signal
+    from pytest_stateless.wire.control import Fork, Preload, Signal
+    from pytest_stateless.wire.messages import Message
 
 _CHUNK_BYTES = 1 << 16
 _LAST_WORDS_BYTES = 4096

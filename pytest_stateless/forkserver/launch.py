@@ -18,7 +18,7 @@ from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import plan_namespaces, plan_zygote
-from pytest_stateless.wire.messages import Ready, Unavailable
+from pytest_stateless.wire.control import Ready, Unavailable
 
 PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_stateless.guest.imports import FirstPartyFinder
-    from pytest_stateless.wire.messages import Preload
+    from pytest_stateless.wire.control import Preload
 
 
 def preload(order: Preload, finder: FirstPartyFinder) -> tuple[tuple[str, str], ...]:

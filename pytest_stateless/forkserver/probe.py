@@ -13,7 +13,7 @@ from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import plan_instance, plan_namespaces, plan_zygote
 from pytest_stateless.guest.sandbox.prove import prove
-from pytest_stateless.wire.messages import Seal
+from pytest_stateless.wire.control import Seal
 
 _TMP_BYTES = 1 << 20
 _OK = "ok"

@@ -24,8 +24,8 @@ from pytest_stateless.forkserver import processes
 from pytest_stateless.forkserver.preload import preload
 from pytest_stateless.guest import instance
 from pytest_stateless.guest.imports import FirstPartyFinder
-from pytest_stateless.wire.framing import encode
-from pytest_stateless.wire.messages import Exited, Fork, Preload, Preloaded, Signal
+from pytest_stateless.wire import framing
+from pytest_stateless.wire.control import Exited, Fork, Preload, Preloaded, Signal
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -68,6 +68,7 @@ class Zygote:
         self._poll.register(control, select.POLLIN)
         self._poll.register(host, select.POLLIN)
         sys.meta_path.insert(0, self._finder)
+        framing.warm_up()
         gc.disable()
 
     def run(self) -> None:
@@ -188,5 +189,5 @@ class Zygote:
         survivors = processes.kill_orphans({other.pid for other in self._children.values()})
         exited = Exited(status=status, survivors=survivors, peak_bytes=child.peak_bytes)
         with contextlib.suppress(OSError):  # the host does not want to know any more
-            os.write(child.exit_fd, encode(exited))
+            os.write(child.exit_fd, framing.encode(exited))
         os.close(child.exit_fd)

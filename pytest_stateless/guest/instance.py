@@ -34,7 +34,7 @@ from pytest_stateless.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from pytest_stateless.wire.messages import Fork
+    from pytest_stateless.wire.control import Fork
 
 _SPAWN_PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "

@@ -102,7 +102,7 @@ class Server:
             if begin.app:
                 reference = parse_app_reference(begin.app)
                 step = f"import of {reference.text}"
-                self._loaded = load_app(reference, self.stack)
+                self._loaded = load_app(reference, self.stack, wants_place=begin.wants_place)
             if begin.setup:
                 step = f"stateless_setup {begin.setup}"
                 load_function(begin.setup)()
@@ -116,9 +116,15 @@ class Server:
             return False
         if learner is not None:
             self.emit(learner.finish())
-        kind = self._loaded.kind if self._loaded is not None else ""
         self._flush()
-        self.emit(Started(kind=kind, sources=self._take_compiled()))
+        loaded = self._loaded
+        self.emit(
+            Started(
+                kind=loaded.kind if loaded is not None else "",
+                sources=self._take_compiled(),
+                app_place=loaded.place if loaded is not None else None,
+            )
+        )
         return True
 
     def _start_failed(self, step: str, error: BaseException) -> StartFailed:
@@ -180,11 +186,7 @@ class Server:
             return Observations(survivors=())
         for survivor in survivors:
             self.observer.observe_survivor(survivor)
-        return dataclasses.replace(
-            self.observer.finish(),
-            app_place=self._loaded.place if self._loaded is not None else None,
-            peak_bytes=_peak_bytes(),
-        )
+        return dataclasses.replace(self.observer.finish(), peak_bytes=_peak_bytes())
 
     def _take_compiled(self) -> tuple[str, ...]:
         taken = tuple(self.compiled)

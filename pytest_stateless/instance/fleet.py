@@ -13,22 +13,17 @@ from typing import TYPE_CHECKING
 
 from pytest_stateless.forkserver.handle import ZygoteHandle
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone, InstanceHandle
-from pytest_stateless.wire.messages import (
-    Learnt,
-    Preload,
-    Sealed,
-    SealFailed,
-    Signal,
-    Started,
-    StartFailed,
-)
+from pytest_stateless.wire.control import Preload, Signal
+from pytest_stateless.wire.messages import Learnt, Sealed, SealFailed, Started, StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_stateless.instance.handle import Steps
     from pytest_stateless.instance.recipe import Recipe
-    from pytest_stateless.wire.messages import Begin, Exited, Message
+    from pytest_stateless.model.place import Frame
+    from pytest_stateless.wire.control import Exited
+    from pytest_stateless.wire.messages import Begin, Message
 
 LEARN_TIMEOUT_S = 300.0
 COLD_START_TIMEOUT_S = 60.0
@@ -45,6 +40,8 @@ class Fleet:
         self._retiring: list[InstanceHandle] = []
         self._count = 0
         self._learnt: set[str] = set()
+        self.app_places: dict[str, Frame | None] = {}
+        """Where each app is defined, as the first instance that had it has told."""
         self.dropped: tuple[tuple[str, str], ...] = ()
         """Modules that could not be imported ahead, with reasons."""
 
@@ -101,9 +98,14 @@ class Fleet:
             return
         finally:
             self.retire(handle)
+        self._note_place(begin, message)
         if learnt is not None:
             self._preload(learnt, begin)
             self._learnt.add(begin.app)
+
+    def _note_place(self, begin: Begin, started: Started) -> None:
+        if begin.wants_place:
+            self.app_places[begin.app] = started.app_place
 
     def _preload(self, learnt: Learnt, begin: Begin) -> None:
         order = Preload(
@@ -179,7 +181,10 @@ class Fleet:
         while True:
             message = yield from handle.next_message(deadline)
             match message:
-                case Started() | StartFailed() | SealFailed():
+                case Started():
+                    self._note_place(begin, message)
+                    return message
+                case StartFailed() | SealFailed():
                     return message
                 case Sealed():
                     handle.is_sealed = True

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_stateless.errors import InternalError, ProtocolError
+from pytest_stateless.wire.control import Exited, Fork, Signal
 from pytest_stateless.wire.framing import Decoder, encode
-from pytest_stateless.wire.messages import Exited, Fork, Signal
 
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.handle import ZygoteHandle

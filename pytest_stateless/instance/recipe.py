@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_stateless.wire.messages import Seal
+from pytest_stateless.wire.control import Seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

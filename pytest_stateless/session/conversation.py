@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import linecache
 import re
 import sys
 import time
@@ -13,21 +12,20 @@ from pytest_stateless.errors import (
     AdapterError,
     ColdStartError,
     ConfigurationError,
-    InstanceDiedError,
     InternalError,
     ProtocolError,
-    RequestTimeoutError,
     SandboxSetupError,
 )
 from pytest_stateless.guest.observe.exception_blob import unpickle_exception
 from pytest_stateless.guest.stack import StackReader
 from pytest_stateless.instance.fleet import COLD_START_TIMEOUT_S
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone
-from pytest_stateless.judge.limits import judge_memory, judge_payload, judge_timeout
+from pytest_stateless.judge.limits import judge_payload
 from pytest_stateless.model.place import Frame, innermost_first_party
 from pytest_stateless.report import crash
 from pytest_stateless.report.finding import format_findings
 from pytest_stateless.session import relay
+from pytest_stateless.session.autopsy import Autopsy
 from pytest_stateless.wire.messages import (
     Disconnect,
     Done,
@@ -39,7 +37,6 @@ from pytest_stateless.wire.messages import (
     Returned,
     SealFailed,
     Serve,
-    Signal,
     Started,
     StartFailed,
     Warned,
@@ -210,8 +207,7 @@ class Conversation:
 
     @property
     def _title(self) -> str:
-        exchange = self._exchange
-        return f"{exchange.title} (request {exchange.number}, instance {exchange.instance})"
+        return self._entry.context.request
 
     def _cold_start(self, handle: InstanceHandle) -> Steps[None]:
         begin = self._platform.begin(with_app=self._with_app)
@@ -224,7 +220,7 @@ class Conversation:
         except DeadlinePassed:
             pass
         if gone is not None:
-            yield from self._die(gone, step="its cold start")
+            raise (yield from self._autopsy().death(gone, step="its cold start"))
         relay.relay_output(handle.output)
         match answer:
             case Started():
@@ -236,7 +232,7 @@ class Conversation:
                 self.drop()
                 self._fail_start(answer)
             case None:
-                yield from self._time_out(COLD_START_TIMEOUT_S)
+                raise (yield from self._autopsy().timeout(COLD_START_TIMEOUT_S))
             case _:
                 assert_never(answer)
 
@@ -285,9 +281,13 @@ class Conversation:
             raise
         # outside of the handlers: how we noticed is no context of what happened
         if gone is not None:
-            yield from self._die(gone, step="")
-        yield from self._time_out(self._platform.settings.platform.timeout_s)
-        raise InternalError("an instance that has ended was waited for")
+            raise (yield from self._autopsy().death(gone))
+        raise (yield from self._autopsy().timeout(self._platform.settings.platform.timeout_s))
+
+    def _autopsy(self) -> Autopsy:
+        handle, self._handle = self._handle, None
+        assert handle is not None  # noqa: S101 (it has just ended)
+        return Autopsy(self._platform, self._entry, handle)
 
     def _notice(self, message: Message) -> None:
         match message:
@@ -316,12 +316,12 @@ class Conversation:
 
     def _complete(self, done: Done) -> None:
         self._exchange.handling_s = done.handling_s
-        self._exchange.observations = done.observations
+        place = self._platform.app_place
+        self._exchange.observations = dataclasses.replace(done.observations, app_place=place)
         self._exchange.is_complete = True
         handle, self._handle = self._handle, None
         if handle is None:
             return
-        place = done.observations.app_place
         self._note_limit(
             judge_payload("response", self._sent_bytes, context=self._entry.context, place=place)
         )
@@ -336,111 +336,6 @@ class Conversation:
     def _note_limit(self, finding: Finding | None) -> None:
         if finding is not None:
             self._entry.limits.append(finding)
-
-    # its ends
-
-    def _die(self, gone: InstanceGone, *, step: str) -> Steps[NoReturn]:
-        handle = self._handle
-        assert handle is not None  # noqa: S101 (it has just died)
-        self._handle = None
-        if gone.garbage:
-            handle.signal(Signal(instance=handle.number, action="kill"))
-        try:
-            exited = yield from handle.await_exit(time.monotonic() + COLD_START_TIMEOUT_S)
-        except DeadlinePassed:
-            exited = None
-        stack = self._take_dump(handle)
-        stderr = tuple(handle.output.stderr.decode(errors="replace").splitlines())
-        relay.relay_output(handle.output)
-        handle.close()
-        request = self._title
-        if exited is None:
-            words = handle.zygote.last_words().splitlines()
-            raise InstanceDiedError(f"{request}: {crash.format_zygote_death(None, words)}")
-        self._platform.ledger.note_leftovers(handle.number, exited.survivors)
-        what = crash.Crash(request=request, status=exited.status, stderr=stderr, step=step)
-        if exited.peak_bytes:
-            limit = self._platform.settings.platform.memory_bytes
-            self._note_limit(
-                judge_memory(
-                    exited.peak_bytes,
-                    context=self._entry.context,
-                    place=innermost_first_party(stack) or self._last_place(),
-                    was_killed=True,
-                )
-            )
-            raise InstanceDiedError(
-                crash.format_memory_kill(what, limit_bytes=limit, peak_bytes=exited.peak_bytes)
-            )
-        if gone.garbage:
-            raise InstanceDiedError(
-                crash.format_garbage(request, shown=gone.garbage, stderr=stderr)
-            )
-        raise InstanceDiedError(crash.format_death(what))
-
-    def _time_out(self, limit_s: float) -> Steps[NoReturn]:
-        handle = self._handle
-        assert handle is not None  # noqa: S101 (it has just been waited for)
-        self._handle = None
-        exited = yield from self._platform.fleet.abort(handle)
-        if exited is not None:
-            self._platform.ledger.note_leftovers(handle.number, exited.survivors)
-        stack = self._take_dump(handle)
-        relay.relay_output(handle.output)
-        handle.close()
-        platform = self._platform.settings.platform
-        self._note_limit(
-            judge_timeout(
-                limit_s, context=self._entry.context, stack=stack, app_place=self._last_place()
-            )
-        )
-        shown = "\n".join(f"{frame.path}:{frame.line} in {frame.function}" for frame in stack)
-        raise RequestTimeoutError(
-            crash.format_timeout(
-                self._title, timeout_s=limit_s, platform=platform.name, stack=shown
-            )
-        )
-
-    def _take_dump(self, handle: InstanceHandle) -> tuple[Frame, ...]:
-        """Cut faulthandler's dump out of stderr, where only the user's frames shall stay.
-
-        Source: https://docs.python.org/3/library/faulthandler.html
-        """  # noqa: DOC201 (the stack of the thread that served the request)
-        text = handle.output.stderr.decode(errors="replace")
-        before, header, dump = text.rpartition(_DUMP_HEADER)
-        if not header:
-            return ()
-        what, _, rest = dump.partition("\n")
-        stack = self._read_dump(rest)
-        lines = [f"  File {frame.path}:{frame.line} in {frame.function}" for frame in stack]
-        is_asked_for = what.strip() == "Aborted"
-        tidy = before if is_asked_for else "\n".join([before + header + what, *lines, ""])
-        handle.output.stderr[:] = tidy.encode()
-        return stack
-
-    def _read_dump(self, dump: str) -> tuple[Frame, ...]:
-        current = (dump.partition("Current thread")[2] or dump).partition("\n\n")[0]
-        matches = (_DUMP_LINE.match(line) for line in current.splitlines())
-        return tuple(
-            Frame(
-                path=match["path"],
-                line=int(match["line"]),
-                function=match["function"],
-                is_first_party=self._platform.boundary.owns_file(match["path"]),
-                source=linecache.getline(match["path"], int(match["line"])).strip(),
-            )
-            for match in matches
-            if match is not None
-            and "/pytest_stateless/" not in match["path"]
-            and match["path"] != "<string>"
-        )
-
-    def _last_place(self) -> Frame | None:
-        """Return where the app is defined, as an earlier exchange of the test has told."""
-        for entry in reversed(self._platform.ledger.entries):
-            if entry.exchange.observations.app_place is not None:
-                return entry.exchange.observations.app_place
-        return None
 
 
 def caller_place(platform: Platform) -> Frame | None:

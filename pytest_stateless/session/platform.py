@@ -17,11 +17,12 @@ from pytest_stateless.session.conversation import Conversation
 from pytest_stateless.session.ledger import Ledger
 from pytest_stateless.session.settings import Settings
 from pytest_stateless.session.unenforced import LocalConversation, LocalServers
-from pytest_stateless.wire.messages import Signal
+from pytest_stateless.wire.control import Signal
 
 if TYPE_CHECKING:
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.model.finding import Finding
+    from pytest_stateless.model.place import Frame
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.provision import Surroundings
     from pytest_stateless.wire.messages import Begin
@@ -160,8 +161,17 @@ class Platform:
             The message.
         """
         return provision.begin(
-            self.settings, self.boundary, with_app=with_app, is_learning=is_learning
+            self.settings,
+            self.boundary,
+            with_app=with_app,
+            is_learning=is_learning,
+            wants_place=self.settings.app not in self.fleet.app_places,
         )
+
+    @property
+    def app_place(self) -> Frame | None:
+        """Where the app is defined, once an instance has told."""
+        return self.fleet.app_places.get(self.settings.app)
 
     def prepare(self) -> None:
         """Start the zygote and learn the app's imports, unless that is done.

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_stateless.model.app_reference import parse_app_reference
 from pytest_stateless.model.first_party import FirstParty
-from pytest_stateless.wire.messages import Begin, Seal
+from pytest_stateless.wire.control import Seal
+from pytest_stateless.wire.messages import Begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,7 +163,12 @@ def _outermost(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def begin(
-    settings: Settings, boundary: FirstParty, *, with_app: bool, is_learning: bool = False
+    settings: Settings,
+    boundary: FirstParty,
+    *,
+    with_app: bool,
+    is_learning: bool = False,
+    wants_place: bool = False,
 ) -> Begin:
     """Gather what an instance becomes, from the test process as it is now.
 
@@ -171,6 +177,7 @@ def begin(
         boundary: What is first-party.
         with_app: Whether the instance serves the app, rather than only runs functions.
         is_learning: Whether it reports what it imports.
+        wants_place: Whether it finds out where the app is defined.
 
     Returns:
         The message.
@@ -186,6 +193,7 @@ def begin(
         memory_bytes=settings.platform.memory_bytes,
         log_levels=log_levels(),
         is_learning=is_learning,
+        wants_place=wants_place,
         sends_exceptions=settings.raises_app_exceptions or not with_app,
     )
 

@@ -42,12 +42,13 @@ class LoadedApp:
     reference: str
 
 
-def load_app(reference: AppReference, stack: StackReader) -> LoadedApp:
+def load_app(reference: AppReference, stack: StackReader, *, wants_place: bool = True) -> LoadedApp:
     """Import what a reference names, and make the app if it names a factory.
 
     Args:
         reference: What to load.
         stack: Decides what is first-party.
+        wants_place: Whether to look for where the app is defined, which means parsing its module.
 
     Returns:
         The app.
@@ -72,7 +73,7 @@ def load_app(reference: AppReference, stack: StackReader) -> LoadedApp:
             "ASGI app, the Lambda handler, or a factory with its call, such as 'shop:create_app()'"
         )
     kind = reference.kind or detect_kind(app, reference.text)
-    place = place_of(found, module, reference.attributes[0], stack)
+    place = place_of(found, module, reference.attributes[0], stack) if wants_place else None
     return LoadedApp(app=app, kind=kind, place=place, reference=reference.text)
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from pytest_stateless.wire.messages import Seal
+    from pytest_stateless.wire.control import Seal
 
 Namespace = Literal["user", "mount", "pid", "ipc"]
 

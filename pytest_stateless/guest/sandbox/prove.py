@@ -12,7 +12,7 @@ from pytest_stateless.guest.sandbox import linux
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_stateless.wire.messages import Seal
+    from pytest_stateless.wire.control import Seal
 
 _PROBES = ("/", "/dev/shm")
 _PROBE_NAME = ".pytest-stateless-probe"
