@@ -23,7 +23,7 @@ class Action(Enum):
     APPEND = ("{}", "appended to")
     CHANGE = ("{}", "changed")
     REMOVE = ("{}", "removed")
-    RENAME = ("{}", "renamed")
+    RENAME = ("{}", "made by a rename")
     TRUNCATE = ("{}", "cut")
     MAKE_FOLDER = ("folder {}", "made")
     REMOVE_FOLDER = ("folder {}", "removed")
@@ -109,6 +109,13 @@ def read_action(operation: str) -> Action:
     if "r" in letters and "+" in letters:
         return Action.CHANGE
     return Action.WRITE
+
+
+def moves_away(operation: str, path: str) -> bool:
+    """Tell whether a call moves `path` itself to somewhere else, rather than something onto it."""
+    names = [literal.rpartition("/")[2] for literal in read_literals(operation)]
+    is_first = bool(names) and names[0] == path.rpartition("/")[2]
+    return read_action(operation) is Action.RENAME and is_first and names[0] not in names[1:]
 
 
 def read_literals(operation: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pytest_stateless.judge.advice import (
     shorten,
 )
 from pytest_stateless.judge.database import find_database, is_dbm, is_sqlite
-from pytest_stateless.judge.operation import Action, read_action
+from pytest_stateless.judge.operation import Action, moves_away, read_action
 from pytest_stateless.judge.places import is_at_or_below
 from pytest_stateless.model.finding import Finding
 from pytest_stateless.model.observation import Write
@@ -218,6 +218,8 @@ def _word_refused(
     subject, participle = read_action(write.operation).value
     if participle == "written" and write.path in reads:
         participle = "rewritten"
+    elif moves_away(write.operation, write.path):
+        participle = "moved"
     message = f"{subject.format(context.places.show(write.path))} cannot be {participle}"
     if write.phase == "start":
         message += f" {_when(write)}"

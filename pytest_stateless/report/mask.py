@@ -34,14 +34,19 @@ _HARMLESS = frozenset({
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _QUOTE = re.compile(r"[bBrRfFuU]{0,2}(\\?[\"'])")
 _NAME = re.compile(
-    r"""(?P<name>(?<![\w-])[A-Za-z_][\w-]*)(?P<quote>\\?["'])?\]?
+    r"""(?P<name>(?<![\w-])[A-Za-z_][\w-]*+)(?P<quote>\\?["'])?\]?
         (?P<separator>\s*(?:=>|:=|={1,2}|:(?!:)|,(?=\s*[bBrRfFuU]{0,2}\\?["']))[ \t]*)""",
     re.VERBOSE,
 )
-_URL_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:)(?!\d+/)([^\s'\"]+)(?=@)")
+_URL_PASSWORD = re.compile(
+    # lengths are bounded, for a log may be long and a password is not
+    r"((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@'\"]{0,256}:)(?!\d{1,5}/)"
+    r"([^\s'\"]{1,256})(?=@)"
+)
 _AWS_KEY_ID = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 _FILE_MODE = re.compile(r"[rwaxbt+]{1,3}")
 _SCHEME = re.compile(r"(?:Bearer|Basic|Digest|Token|Negotiate)\s+", re.IGNORECASE)
+_NEXT_FIELD = re.compile(r"&[\w.\-\[\]%]+=")
 _CLOSERS = ",;)]}\"'&"
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
@@ -108,7 +113,7 @@ def _secret_spans(text: str) -> Iterator[tuple[int, int]]:
 def _value_span(text: str, match: re.Match[str]) -> tuple[int, int] | None:
     start = match.end()
     separator = match["separator"].strip()
-    is_after_slash = text[: match.start("name")].endswith("/")
+    is_after_slash = match.start("name") > 0 and text[match.start("name") - 1] == "/"
     if separator == ":" and is_after_slash:
         return None
     quote = _QUOTE.match(text, start)
@@ -129,7 +134,7 @@ def _quoted_span(
         end += 2 if text[end] == "\\" and len(quote[1]) == 1 else 1
     end = min(end, len(text))
     value = text[start:end]
-    is_mode = is_argument and (name.lower() == "key" or _FILE_MODE.fullmatch(value))
+    is_mode = is_argument and (name in {"key", "Key"} or _FILE_MODE.fullmatch(value))
     return None if is_mode or not value or value == MASK else (start, end)
 
 
@@ -163,7 +168,7 @@ def _ends_value(text: str, position: int) -> bool:
     if letter.isspace():
         return True
     if letter == "&":
-        return re.match(r"&[\w.\-\[\]%]+=", text[position:]) is not None
+        return _NEXT_FIELD.match(text, position) is not None
     if letter not in _CLOSERS:
         return False
     after = text[position + 1 : position + 2]

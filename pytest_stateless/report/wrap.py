@@ -8,7 +8,7 @@ import textwrap
 MIN_WIDTH = 40
 _HANG = 4
 # a place in front of a line may hold spaces of its own; two spaces end it
-_PLACE_COLUMN = re.compile(r"(?P<indent> *)(?P<place>\S(?:[^:\n]| (?! ))*?:\d+)(?=  |$)")
+_PLACE_COLUMN = re.compile(r"\A[^\s:](?:[^\s:]| (?! ))*:\d+(?=  |$)")
 _COLUMN_GAP = re.compile(r" {3,}")
 _KEPT_SPACE = "\x00"
 
@@ -64,4 +64,4 @@ def _fill(text: str, width: int, indents: tuple[int, int]) -> list[str]:
 
 
 def _keep_spaces(match: re.Match[str]) -> str:
-    return match["indent"] + match["place"].replace(" ", _KEPT_SPACE)
+    return match[0].replace(" ", _KEPT_SPACE)
