@@ -11,7 +11,9 @@ same process, Mangum) is not affected.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import inspect
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -65,8 +67,10 @@ def _remembering(original: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: object, *args: object, **kwargs: object) -> None:  # noqa: N807 (it is one)
         original(self, *args, **kwargs)
         exchange = CURRENT.get()
-        if exchange is not None and self not in _made:
-            _made[self] = read_trail(exchange.stack, sys._getframe(1), exchange.boundary)  # noqa: SLF001
+        if exchange is not None:
+            trail = read_trail(exchange.stack, sys._getframe(1), exchange.boundary)  # noqa: SLF001
+            with contextlib.suppress(TypeError):  # Litestar's have slots: no weak reference
+                _made.setdefault(self, trail)
 
     return __init__
 
@@ -109,12 +113,17 @@ def _functions(task: object) -> Iterator[tuple[object, object]]:
             yield from _functions(part)
         return
     function = getattr(task, "func", None) or getattr(task, "fn", None)
+    while function is not None and not inspect.isroutine(function) and hasattr(function, "func"):
+        function = function.func  # a partial, or Litestar's AsyncCallable
     if function is not None:
         yield task, function
 
 
 def _survivor(task: object, function: object, exchange: AsgiExchange) -> Survivor:
-    trail = _made.get(task, ())
+    try:
+        trail = _made.get(task, ())
+    except TypeError:
+        trail = ()
     code = code_of(function)
     definition = (place_of_code(code, exchange.stack),) if code is not None else ()
     is_own = any(frame.is_first_party for frame in (*trail, *definition))

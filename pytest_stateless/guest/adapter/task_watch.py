@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _ASYNCIO = os.path.dirname(os.path.abspath(asyncio.__file__)) + os.sep
 _GROUPS = (_ASYNCIO + "taskgroups.py", "/anyio/_backends/_asyncio.py")
 
+_TURNS = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartedTask:
@@ -135,8 +137,8 @@ async def find_survivors(exchange: AsgiExchange, *, is_unwound: bool) -> list[Su
     else:
         alive = [started for started in alive if started.is_own and not started.is_grouped]
     if any(_is_ending(started.task) for started in alive):
-        # told to end, and about to: that takes the loop a turn or two
-        for _ in range(3):
+        # told to end, and about to: that takes the loop a few turns
+        for _ in range(_TURNS):
             await asyncio.sleep(0)
         alive = [started for started in alive if not started.task.done()]
     return [started.survivor() for started in alive]

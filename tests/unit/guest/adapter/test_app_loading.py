@@ -58,6 +58,17 @@ number = 3
 """
 
 
+QUOTED = '''\
+"""Use it so:
+
+app = quoted.app
+"""
+from flask import Flask
+
+app, other = Flask("one"), Flask("two")
+'''
+
+
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StackReader]:
     package = tmp_path / "shop"
@@ -65,6 +76,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StackRead
     (package / "__init__.py").write_text("")
     (package / "made.py").write_text("from flask import Flask\n\napp = Flask('made')\n")
     (package / "app.py").write_text(SHOP)
+    (package / "quoted.py").write_text(QUOTED)
     (package / "unhappy.py").write_text("import no_such_dependency\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield StackReader(FirstParty(roots=(str(tmp_path),)))
@@ -86,6 +98,10 @@ def place(text: str, stack: StackReader) -> str:
 def test_an_app_object_is_placed_at_its_assignment(stack: StackReader) -> None:
     assert place("shop.app:app", stack) == "app.py: app = Flask(__name__)"
     assert place("shop.app:late", stack) == 'app.py: late = Flask("late")'
+
+
+def test_an_assignment_in_a_docstring_is_none(stack: StackReader) -> None:
+    assert place("shop.quoted:app", stack) == 'quoted.py: app, other = Flask("one"), Flask("two")'
 
 
 def test_an_app_that_was_imported_is_placed_where_it_was_made(stack: StackReader) -> None:

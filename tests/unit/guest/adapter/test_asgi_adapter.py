@@ -424,6 +424,26 @@ def test_tasks_that_ended_or_were_told_to_are_no_findings(
     assert serve(app).survivors == []
 
 
+def test_a_task_that_was_told_to_end_may_take_a_turn_for_it(
+    serve: Callable[..., RecordingSink],
+) -> None:
+    async def listen() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    @http_only
+    async def app(_scope: object, _receive: Call, send: Call) -> None:
+        listening = asyncio.create_task(listen())
+        await asyncio.sleep(0)
+        await answer(send)
+        listening.cancel()
+
+    assert serve(app).survivors == []
+
+
 def test_the_tasks_of_a_group_are_no_findings_while_the_app_unwinds(
     serve: Callable[..., RecordingSink],
 ) -> None:

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from pytest_stateless.errors import ColdStartError
-from pytest_stateless.guest.adapter import asgi
+from pytest_stateless.guest.adapter import asgi, background
 from pytest_stateless.guest.adapter.asgi import AsgiAdapter
 
 if TYPE_CHECKING:
@@ -223,9 +223,38 @@ def test_a_background_task_below_middleware_waits_too(start: Start) -> None:
     assert notes == []
 
 
-def test_a_background_task_that_is_awaited_before_the_answer_is_no_finding(start: Start) -> None:
+def test_a_task_group_that_waits_for_a_parked_task_is_no_finding_of_its_own(start: Start) -> None:
+    class Grouping:
+        def __init__(self, app: Any) -> None:  # noqa: ANN401 (any ASGI app)
+            self.app = app
+
+        async def __call__(self, *arguments: object) -> None:
+            import anyio
+
+            async def inner() -> None:
+                await self.app(*arguments)
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(inner)
+
     async def index(_request: Request) -> PlainTextResponse:
-        await BackgroundTask(note, "now")()
+        return PlainTextResponse("ok", background=BackgroundTask(note, "mail"))
+
+    sink = get(start(Grouping(Starlette(routes=[Route("/", index)]))))
+
+    assert [survivor.kind for survivor in sink.survivors] == ["background"]
+
+
+def test_a_background_task_that_is_awaited_before_the_answer_runs_at_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncio
+
+    monkeypatch.setattr(background, "_SEND_LAST_S", 3600)
+
+    async def index(_request: Request) -> PlainTextResponse:
+        async with asyncio.timeout(10):
+            await BackgroundTask(note, "now")()
         return PlainTextResponse(",".join(notes))
 
     sink = get(start(Starlette(routes=[Route("/", index)])))
@@ -241,6 +270,50 @@ def test_a_background_task_runs_at_once_outside_our_exchanges(start: Start) -> N
     asyncio.run(BackgroundTask(note_later, "elsewhere")())
 
     assert notes == ["elsewhere"]
+
+
+def test_a_coroutine_that_a_worker_thread_schedules_is_the_requests(start: Start) -> None:
+    import asyncio
+
+    async def work() -> None:
+        await asyncio.sleep(3600)
+
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def remember() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    app = FastAPI()
+
+    @app.get("/", dependencies=[Depends(remember)])
+    def index() -> str:
+        asyncio.run_coroutine_threadsafe(work(), loops[0])
+        return "ok"
+
+    (survivor,) = get(start(app)).survivors
+
+    assert survivor.kind == "task"
+    assert survivor.target.endswith("<locals>.work")
+    assert survivor.stack[0].source == "async def work() -> None:"
+
+
+def test_a_stream_whose_client_goes_away_ends_and_its_background_task_waits(start: Start) -> None:
+    async def index(_request: Request) -> StreamingResponse:
+        async def rows() -> AsyncIterator[bytes]:
+            import anyio.lowlevel
+
+            while True:
+                yield b"row"
+                await anyio.lowlevel.checkpoint()
+
+        return StreamingResponse(rows(), background=BackgroundTask(note, "mail"))
+
+    sink = RecordingSink(disconnects_after=3)
+    start(Starlette(routes=[Route("/", index)])).serve(make_request(), (), sink)
+
+    assert sink.pieces == [b"row"] * 3
+    assert [survivor.kind for survivor in sink.survivors] == ["background"]
+    assert (notes, sink.errors) == ([], [])
 
 
 def test_starlettes_500_is_kept_and_its_exception_reported(start: Start) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask, Response, request, stream_with_context
 from recording_sink import STACK, RecordingSink, loaded, make_invoke, make_request
+from werkzeug.wsgi import ClosingIterator
 
 from pytest_stateless.errors import AdapterError
 from pytest_stateless.guest.adapter.wsgi import WsgiAdapter
@@ -394,6 +395,27 @@ def test_a_generator_that_unwinds_in_close_is_no_finding() -> None:
 
     assert "released" in notes
     assert "torn down" in notes
+    assert sink.survivors == []
+
+
+def test_a_finalizer_that_happens_to_run_in_close_is_no_finding() -> None:
+    notes: list[str] = []
+
+    class Handle:
+        def __del__(self) -> None:
+            notes.append("finalized")
+
+    class Closing(list[Handle]):
+        def close(self) -> None:
+            self.clear()
+
+    def app(_environ: object, start_response: Callable[..., Any]) -> Iterator[bytes]:
+        ok(start_response)
+        return ClosingIterator([b"a"], Closing([Handle()]).close)
+
+    sink = serve(app)
+
+    assert notes == ["finalized"]
     assert sink.survivors == []
 
 
