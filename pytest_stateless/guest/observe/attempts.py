@@ -1,0 +1,219 @@
+"""What an audit event would change on disk, and whether the kernel is going to refuse it.
+
+An audit event fires before the system call, so the answer is worked out from what the call
+will meet: the kernel looks names up before it minds that a filesystem is read-only, so a create
+over something that exists fails with EEXIST and is no attempt to write. Deleting and renaming
+are the other way round (Linux answers EROFS for a name that does not exist): such an attempt
+is *harmless*, worth knowing only if its error gets out of the app. A rename from or to another
+filesystem is EXDEV, whichever side is read-only.
+
+Source: fs/namei.c of Linux (`open_last_lookups`, `filename_create`, `do_unlinkat`,
+`do_renameat2`); the events are listed at https://docs.python.org/3/library/audit_events.html.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_stateless.guest.observe.paths import (
+    AT_CWD,
+    is_ordinary,
+    is_read_only,
+    is_regular,
+    mode_of,
+    resolve,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import FrameType
+
+WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+TEMPORARY = os.O_TMPFILE & ~os.O_DIRECTORY
+_FLAG_NAMES = ("O_CREAT", "O_EXCL", "O_TRUNC", "O_APPEND")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt to write that the kernel is going to refuse.
+
+    Attributes:
+        operation: As a call that a reader knows.
+        path: Absolute path of what would change.
+        error: The error as Python will show it.
+        names: Paths as the app gave them, to recognise the exception by.
+        is_harmless: Whether nothing would have changed on a writable disk either.
+        is_database: Whether sqlite will raise the error.
+    """
+
+    operation: str
+    path: str
+    error: str
+    names: tuple[str, ...]
+    is_harmless: bool = False
+    is_database: bool = False
+
+
+def attempt_of(event: str, args: tuple[object, ...], frame: FrameType | None) -> Attempt | None:
+    """Work out what an audit event attempts.
+
+    Args:
+        event: One of `EVENTS`.
+        args: Its arguments.
+        frame: The frame that calls.
+
+    Returns:
+        The attempt, or None where it will not be refused for being a write.
+    """
+    if event == "open":
+        return _open(args, frame)
+    return _BUILDERS[event](event, args)
+
+
+def _open(args: tuple[object, ...], frame: FrameType | None) -> Attempt | None:
+    target, mode, flags = args
+    if isinstance(target, int) or not isinstance(flags, int):
+        return None
+    path = resolve(target)
+    if path is None or not is_ordinary(path) or not _will_be_refused(path, flags):
+        return None
+    shown = text_of(target) or path
+    if mode is None and not shown.startswith("/") and _passes_dir_fd(frame):
+        return None  # the event does not tell which folder: the exception will
+    call = f"open({shown!r}, {mode!r})" if mode else f"os.open({shown!r}, {_flag_names(flags)})"
+    return _refused(call, path, shown)
+
+
+def _will_be_refused(path: str, flags: int) -> bool:
+    mode = mode_of(path)
+    if mode is None:
+        target = os.path.realpath(path)  # a dangling link creates what it points at
+        return bool(flags & os.O_CREAT) and is_read_only(os.path.dirname(target))
+    if stat.S_ISDIR(mode):
+        return bool(flags & TEMPORARY) and is_read_only(path)
+    if flags & os.O_CREAT and flags & os.O_EXCL:
+        return False
+    changes = flags & os.O_ACCMODE != os.O_RDONLY or bool(flags & os.O_TRUNC)
+    return changes and stat.S_ISREG(mode) and is_read_only(path)
+
+
+def _passes_dir_fd(frame: FrameType | None) -> bool:
+    """Tell whether the caller names `dir_fd` in a call; its keyword names are a constant."""
+    constants = frame.f_code.co_consts if frame is not None else ()
+    return any(isinstance(value, tuple) and "dir_fd" in value for value in constants)
+
+
+def _flag_names(flags: int) -> str:
+    access = {os.O_WRONLY: "O_WRONLY", os.O_RDWR: "O_RDWR"}.get(flags & os.O_ACCMODE, "O_RDONLY")
+    names = [access, *(name for name in _FLAG_NAMES if flags & getattr(os, name))]
+    return " | ".join(f"os.{name}" for name in names)
+
+
+def _create(event: str, args: tuple[object, ...]) -> Attempt | None:
+    """`os.mkdir(path, mode, dir_fd)`, `os.symlink(source, path, dir_fd)`, `os.link(...)`."""
+    arguments = args[:1] if event == "os.mkdir" else args[:2]
+    path = resolve(arguments[-1], _descriptor(args[-1]))
+    if event == "os.link" and not os.path.lexists(resolve(args[0], _descriptor(args[2])) or ""):
+        return None
+    if path is None or os.path.lexists(path) or not _is_in_read_only_folder(path):
+        return None
+    names = tuple(text_of(argument) or path for argument in arguments)
+    return _refused(f"{event}({', '.join(map(repr, names))})", path, *names)
+
+
+def _bind(event: str, args: tuple[object, ...]) -> Attempt | None:
+    address = args[1]
+    if not isinstance(address, (str, bytes)) or address[:1] in {b"", "", b"\0", "\0"}:
+        return None
+    path = resolve(address)
+    if path is None or os.path.lexists(path) or not _is_in_read_only_folder(path):
+        return None
+    call = f"{event}({text_of(address)!r})"
+    return Attempt(operation=call, path=path, error=_text(errno.EROFS), names=(path,))
+
+
+def _delete(event: str, args: tuple[object, ...]) -> Attempt | None:
+    path = resolve(args[0], _descriptor(args[1]))
+    if path is None or not _is_in_read_only_folder(path):
+        return None
+    shown = text_of(args[0]) or path
+    return _refused(f"{event}({shown!r})", path, shown, is_harmless=not os.path.lexists(path))
+
+
+def _rename(event: str, args: tuple[object, ...]) -> Attempt | None:
+    source = resolve(args[0], _descriptor(args[2]))
+    target = resolve(args[1], _descriptor(args[3]))
+    if source is None or target is None:
+        return None
+    from_read_only = _is_in_read_only_folder(source)
+    to_read_only = _is_in_read_only_folder(target)
+    if not (from_read_only or to_read_only) or not os.path.isdir(os.path.dirname(target)):
+        return None
+    names = (text_of(args[0]) or source, text_of(args[1]) or target)
+    number = errno.EROFS if from_read_only and to_read_only else errno.EXDEV
+    return Attempt(
+        operation=f"{event}({names[0]!r}, {names[1]!r})",
+        path=target if to_read_only else source,
+        error=_text(number, *names),
+        names=names,
+        is_harmless=not os.path.lexists(source),
+    )
+
+
+def _change(event: str, args: tuple[object, ...]) -> Attempt | None:
+    """Events whose first argument is a path or a descriptor of what exists."""
+    last = _descriptor(args[-1]) if event in _WITH_DIR_FD else AT_CWD
+    path = resolve(args[0], last)
+    if path is None or not is_ordinary(path) or not is_read_only(path):
+        return None
+    if event == "os.truncate" and not is_regular(path):
+        return None
+    shown = text_of(args[0]) or path
+    more = f", 0o{args[1]:o}" if event == "os.chmod" and isinstance(args[1], int) else ""
+    return _refused(f"{event}({shown!r}{more})", path, shown)
+
+
+def _is_in_read_only_folder(path: str) -> bool:
+    return is_ordinary(path) and is_read_only(os.path.dirname(path))
+
+
+def _descriptor(value: object) -> int:
+    return value if isinstance(value, int) else AT_CWD
+
+
+def _refused(operation: str, path: str, *names: str, is_harmless: bool = False) -> Attempt:
+    error = _text(errno.EROFS, *names)
+    return Attempt(
+        operation=operation, path=path, error=error, names=names, is_harmless=is_harmless
+    )
+
+
+def _text(number: int, *names: str) -> str:
+    """Word an error as the interpreter does."""
+    filenames = (names[0], None, names[1]) if len(names) > 1 else names
+    return str(OSError(number, os.strerror(number), *filenames))
+
+
+_WITH_DIR_FD = frozenset({"os.chmod", "os.chown", "os.utime"})
+_BUILDERS: Mapping[str, Callable[[str, tuple[object, ...]], Attempt | None]] = {
+    "os.remove": _delete,
+    "os.rmdir": _delete,
+    "os.rename": _rename,
+    "os.mkdir": _create,
+    "os.link": _create,
+    "os.symlink": _create,
+    "os.truncate": _change,
+    "os.chmod": _change,
+    "os.chown": _change,
+    "os.utime": _change,
+    "os.setxattr": _change,
+    "os.removexattr": _change,
+    "socket.bind": _bind,
+}
+EVENTS: frozenset[str] = frozenset({"open", *_BUILDERS})
+"""The audit events that can change the filesystem."""

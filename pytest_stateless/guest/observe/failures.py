@@ -1,0 +1,129 @@
+"""Exceptions by which a read-only or a full disk makes itself known."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pytest_stateless.guest.observe.paths import resolve, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_CHAIN = 10
+FailureKind = Literal["refused", "full", "related"]
+_BY_ERRNO: dict[int | None, FailureKind] = {
+    errno.EROFS: "refused",
+    errno.ENOSPC: "full",
+    errno.EXDEV: "related",
+}
+_BY_SQLITE: dict[int, FailureKind] = {8: "refused", 13: "full", 14: "related"}
+"""SQLITE_READONLY, SQLITE_FULL, SQLITE_CANTOPEN: https://www.sqlite.org/rescode.html."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An exception that tells of a write that did not succeed.
+
+    Attributes:
+        error: The exception: the one caught, or one in its chain.
+        kind: `related` confirms an attempt that is known and says nothing by itself.
+        names: Paths that it names, as the app gave them.
+        is_database: Whether sqlite raised it.
+    """
+
+    error: BaseException
+    kind: FailureKind
+    names: tuple[str, ...] = ()
+    is_database: bool = False
+
+    @property
+    def path(self) -> str:
+        """The absolute path that it names last; empty if it names none."""
+        return (resolve(self.names[-1]) or "") if self.names else ""
+
+
+def failure_in(error: BaseException) -> Failure | None:
+    """Find the failure that an exception is, was raised from, or was raised while handling.
+
+    Args:
+        error: Any exception.
+
+    Returns:
+        The nearest one, or None.
+    """
+    for link in chain_of(error):
+        found = _failure(link)
+        if found is not None:
+            return found
+    return None
+
+
+def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Walk from an exception to its causes and contexts, nearest first, at most `MAX_CHAIN`.
+
+    Args:
+        error: Where to begin.
+
+    Yields:
+        Each exception once; members of groups too.
+    """
+    pending, seen = [error], set[int]()
+    while pending and len(seen) < MAX_CHAIN:
+        link = pending.pop(0)
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        pending += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            pending += link.exceptions
+
+
+def _failure(error: BaseException) -> Failure | None:
+    if isinstance(error, OSError):
+        kind = _BY_ERRNO.get(error.errno)
+        if kind is None:
+            return None
+        names = (text_of(name) for name in (error.filename, error.filename2))
+        return Failure(error=error, kind=kind, names=tuple(name for name in names if name))
+    code = getattr(error, "sqlite_errorcode", None)
+    kind = _BY_SQLITE.get(code & 0xFF) if isinstance(code, int) else None
+    return None if kind is None else Failure(error=error, kind=kind, is_database=True)
+
+
+def is_tmp_full() -> bool:
+    """Ask the kernel whether `/tmp` has no room for another block or file."""
+    room = os.statvfs("/tmp")
+    return room.f_bavail == 0 or (room.f_files > 0 and room.f_favail == 0)
+
+
+def full_path(failure: Failure) -> str:
+    """Find which file a disk was too small for.
+
+    Args:
+        failure: Of the kind `full`.
+
+    Returns:
+        The path that it names; else the only file below `/tmp` open for writing, else `/tmp`.
+        Empty where nothing says that `/tmp` is full.
+    """
+    if failure.path:
+        return failure.path
+    if not (failure.is_database or is_tmp_full()):
+        return ""
+    files = set(_written_below_tmp())
+    return files.pop() if len(files) == 1 else "/tmp"
+
+
+def _written_below_tmp() -> Iterator[str]:
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+            can_write = os.lstat(f"/proc/self/fd/{number}").st_mode & 0o200
+        except OSError:
+            continue
+        if can_write and target.startswith("/tmp/"):
+            yield target.removesuffix(" (deleted)")

@@ -1,0 +1,227 @@
+"""What was written in vain since the last drain, put together from attempts and exceptions.
+
+An attempt is predicted from an audit event; an exception confirms it, tells whether the error
+came out in first-party code, and stands in for an attempt that no audit event showed. Repeats
+of one place (a retry loop, `Path.touch` with its two system calls) on one path are one write.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import linecache
+from _thread import get_ident
+from typing import TYPE_CHECKING
+
+from pytest_stateless.guest.observe.attempts import Attempt
+from pytest_stateless.guest.observe.failures import Failure, failure_in, full_path
+from pytest_stateless.guest.observe.origins import innermost_side, place_of, read
+from pytest_stateless.guest.observe.paths import is_ordinary
+from pytest_stateless.model.observation import Write
+
+if TYPE_CHECKING:
+    from types import CodeType, TracebackType
+
+    from pytest_stateless.guest.observe.origins import RawStack
+    from pytest_stateless.guest.stack import StackReader
+    from pytest_stateless.model.observation import Phase, WriteOutcome
+
+MAX_WRITES = 200
+_Key = tuple[str, object]
+
+
+class _Seen:
+    """A write, and what recognises its exception."""
+
+    __slots__ = (
+        "errors",
+        "is_confirmed",
+        "is_database",
+        "is_hidden",
+        "names",
+        "place",
+        "thread",
+        "write",
+    )
+
+    def __init__(self, write: Write, attempt: Attempt, place: object) -> None:
+        self.write = write
+        self.names = attempt.names
+        self.is_hidden = attempt.is_harmless
+        self.is_database = attempt.is_database
+        self.is_confirmed = False
+        self.place = place
+        self.thread = get_ident()
+        self.errors: set[int] = set()
+
+    def is_meant_by(self, failure: Failure, place: object) -> bool:
+        if failure.kind == "full" or self.write.outcome == "full":
+            is_alike = failure.kind == "full" and self.write.outcome == "full"
+            return is_alike and id(failure.error) in self.errors
+        if failure.names:
+            return failure.names[-1] in self.names or failure.path == self.write.path
+        if id(failure.error) in self.errors:
+            return True
+        is_here = self.thread == get_ident()
+        if failure.is_database:
+            return is_here and self.is_database
+        return is_here and self.place == place
+
+
+class WriteLog:
+    """Collects refused and failed writes.
+
+    Args:
+        reader: Reads stacks.
+
+    Attributes:
+        phase: What goes on now.
+        database_path: The database on a read-only disk that was last connected to; sqlite's
+            errors name none.
+    """
+
+    __slots__ = ("_reader", "_seen", "database_path", "phase")
+
+    def __init__(self, reader: StackReader) -> None:
+        self._reader = reader
+        self._seen: dict[_Key, _Seen] = {}
+        self.phase: Phase = "start"
+        self.database_path = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was seen since the last drain."""
+        return not self._seen
+
+    def attempted(self, attempt: Attempt, stack: RawStack) -> None:
+        """Take down an attempt that the kernel is going to refuse.
+
+        Args:
+            attempt: What is attempted.
+            stack: Of the caller.
+        """
+        self._add(attempt, stack, "refused")
+
+    def raised(self, error: BaseException, stack: RawStack) -> None:
+        """Take down an exception as it passes a frame.
+
+        Args:
+            error: Any exception.
+            stack: Of the frame that it passes, innermost first.
+        """
+        failure = failure_in(error)
+        if failure is None:
+            self._reconsider(error)
+            return
+        seen = self._find(failure, stack) or self._add_failure(failure, stack)
+        if seen is None:
+            return
+        self._confirm(seen, failure)
+        if self._reader.owns(stack[0][0].co_filename):
+            seen.write = dataclasses.replace(seen.write, reached_first_party=True)
+
+    def escaped(self, error: BaseException) -> None:
+        """Take down an exception that left the app, or that the app logged.
+
+        Args:
+            error: The exception with its traceback.
+        """
+        failure = failure_in(error)
+        if failure is None:
+            return
+        inner = _stack_of(failure.error.__traceback__) or _stack_of(error.__traceback__)
+        seen = self._find(failure, inner) or (self._add_failure(failure, inner) if inner else None)
+        if seen is None:
+            return
+        self._confirm(seen, failure)
+        seen.is_hidden = False
+        passed = (*inner, *_stack_of(error.__traceback__))
+        if any(self._reader.owns(code.co_filename) for code, _ in passed):
+            seen.write = dataclasses.replace(seen.write, reached_first_party=True)
+
+    def drain(self) -> tuple[Write, ...]:
+        """Forget what was seen.
+
+        Returns:
+            The writes, in order.
+        """
+        seen, self._seen = self._seen, {}
+        return tuple(one.write for one in seen.values() if not one.is_hidden)
+
+    def _find(self, failure: Failure, stack: RawStack) -> _Seen | None:
+        place = place_of(stack, self._reader)
+        candidates = reversed(list(self._seen.values()))
+        return next((one for one in candidates if one.is_meant_by(failure, place)), None)
+
+    def _add_failure(self, failure: Failure, stack: RawStack) -> _Seen | None:
+        if failure.kind == "related":
+            return None
+        path = full_path(failure) if failure.kind == "full" else failure.path
+        if failure.is_database and failure.kind == "refused":
+            path = self.database_path
+        if not (path or failure.kind == "refused") or not is_ordinary(path):
+            return None
+        attempt = Attempt(
+            operation=_source_of(stack) or f"{type(failure.error).__name__} of {path!r}",
+            path=path,
+            error=str(failure.error),
+            names=failure.names,
+            is_database=failure.is_database,
+        )
+        return self._add(attempt, stack, failure.kind)
+
+    def _add(self, attempt: Attempt, stack: RawStack, outcome: WriteOutcome) -> _Seen | None:
+        side = innermost_side(stack, self._reader)
+        place = place_of(stack, self._reader)
+        if side == "own" or len(self._seen) >= MAX_WRITES:
+            return None
+        key = (attempt.path, _function_of(place) if outcome == "full" else place)
+        known = self._seen.get(key)
+        if known is not None and not (known.is_hidden and not attempt.is_harmless):
+            known.names += attempt.names
+            return known
+        write = Write(
+            operation=attempt.operation,
+            path=attempt.path,
+            outcome=outcome,
+            error=attempt.error,
+            stack=read(stack, self._reader),
+            reached_first_party=side != "library",
+            phase=self.phase,
+        )
+        seen = self._seen[key] = _Seen(write, attempt, place)
+        return seen
+
+    def _confirm(self, seen: _Seen, failure: Failure) -> None:
+        seen.errors.add(id(failure.error))
+        if not seen.is_confirmed:
+            seen.is_confirmed = True
+            seen.write = dataclasses.replace(seen.write, error=str(failure.error))
+
+    def _reconsider(self, error: BaseException) -> None:
+        """Take back a prediction that the kernel answered otherwise, such as with EACCES."""
+        if not isinstance(error, OSError) or not isinstance(error.filename, (str, bytes)):
+            return
+        for key, seen in list(self._seen.items())[-3:]:
+            is_first_answer = seen.thread == get_ident() and not seen.is_confirmed
+            if is_first_answer and seen.names[-1:] == (error.filename,):
+                del self._seen[key]
+
+
+def _function_of(place: tuple[CodeType, int] | None) -> object:
+    return place[0] if place else None
+
+
+def _stack_of(traceback: TracebackType | None) -> RawStack:
+    found: list[tuple[CodeType, int]] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        found.append((code, traceback.tb_lineno or code.co_firstlineno))
+        traceback = traceback.tb_next
+    return tuple(reversed(found))
+
+
+def _source_of(stack: RawStack) -> str:
+    if not stack:
+        return ""
+    code, line = stack[0]
+    return linecache.getline(code.co_filename, line).strip()
