@@ -7,6 +7,7 @@ it says goes out as messages through `emit`.
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, assert_never
@@ -15,6 +16,7 @@ from pytest_stateless.errors import AdapterError, ColdStartError, InternalError
 from pytest_stateless.guest.adapter.choose import make_adapter
 from pytest_stateless.guest.adapter.function import run_function
 from pytest_stateless.guest.adapter.load import load_app, load_function
+from pytest_stateless.guest.adapter.refusal import plain_server_error
 from pytest_stateless.guest.learning import Learner
 from pytest_stateless.guest.observe.exception_blob import pickle_exception
 from pytest_stateless.guest.observe.observer import Observer
@@ -135,11 +137,16 @@ class Server:
         return StartFailed(
             step=step,
             error=str(error) if is_plain else last_line(error),
-            traceback="" if is_plain else cut_traceback(error, self.stack),
+            traceback=self._cut_start(error, is_plain=is_plain),
             is_usage=is_usage,
             observations=self._observations(),
             blob=pickle_exception(error) if self.sends_exceptions else b"",
         )
+
+    def _cut_start(self, error: BaseException, *, is_plain: bool) -> str:
+        # our own wording of a failed lifespan has the app's exception as its cause
+        shown = error.__cause__ if is_plain else error
+        return cut_traceback(shown, self.stack) if shown is not None else ""
 
     def handle(self, request: Request, chunks: tuple[bytes, ...] = ()) -> None:
         """Serve one request and send everything about it, `Done` last.
@@ -157,18 +164,11 @@ class Server:
             # what the start saw belongs to the first request
             self.observer.begin("request")
         answer = _Answer(self)
-        match request:
-            case Serve() | Invoke():
-                if self._adapter is None:
-                    raise InternalError("a request came for an instance without an app")
-                if isinstance(request, Serve):
-                    self._adapter.serve(request, chunks, answer)
-                else:
-                    self._adapter.invoke(request, answer)
-            case Call():
-                run_function(request, answer)
-            case _:
-                assert_never(request)
+        try:
+            self._dispatch(request, chunks, answer)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 (an app's own)
+            answer.raised(error)
+            answer.make_up(request, error)
         answer.finish(self._logs.take_exception() if self._logs is not None else None)
         self._flush()
         self.emit(
@@ -178,6 +178,26 @@ class Server:
                 sources=self._take_compiled(),
             )
         )
+
+    def _dispatch(self, request: Request, chunks: tuple[bytes, ...], answer: _Answer) -> None:
+        if isinstance(request, Call):
+            run_function(request, answer)
+            return
+        if self._adapter is None:
+            raise InternalError("a request came for an instance without an app")
+        match request:
+            case Serve():
+                self._adapter.serve(request, chunks, answer)
+            case Invoke():
+                self._adapter.invoke(request, answer)
+            case _:
+                assert_never(request)
+
+    def close(self) -> None:
+        """Let go of what the adapter holds, where the process goes on."""
+        close = getattr(self._adapter, "close", None)
+        if close is not None:
+            close()
 
     def _observations(self, survivors: Iterable[Survivor] = ()) -> Observations:
         if self.observer is None:
@@ -255,6 +275,14 @@ class _Answer:
 
     def survived(self, survivor: Survivor) -> None:
         self.survivors.append(survivor)
+
+    def make_up(self, request: Request, error: BaseException) -> None:
+        """Answer for an app that left without an answer, by `SystemExit` for one."""
+        if isinstance(request, Serve) and not self._status:
+            plain_server_error(request.method, self)
+        elif isinstance(request, Invoke):
+            described = {"errorMessage": str(error), "errorType": type(error).__name__}
+            self.returned(json.dumps(described | {"requestId": request.request_id}).encode())
 
     def finish(self, logged: BaseException | None) -> None:
         """Close the answer; an exception that the app logged with a 5xx counts as raised."""

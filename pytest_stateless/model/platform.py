@@ -31,6 +31,8 @@ class PlatformProfile:
         timeout_s: Longest time to answer, in seconds.
         memory_bytes: Memory of one instance.
         environment: Variables that the platform sets, where the user has not.
+        runs_lambda: Whether an instance is one of AWS Lambda's, whose further variables differ
+            from instance to instance.
         sources: Where the numbers are from.
     """
 
@@ -41,6 +43,7 @@ class PlatformProfile:
     timeout_s: float
     memory_bytes: int
     environment: tuple[tuple[str, str], ...] = ()
+    runs_lambda: bool = False
     sources: tuple[str, ...] = ()
 
 
@@ -66,6 +69,7 @@ PROFILES: Mapping[str, PlatformProfile] = MappingProxyType({
             timeout_s=30.0,
             memory_bytes=1024 * MB,
             environment=_LAMBDA_ENVIRONMENT,
+            runs_lambda=True,
             sources=(
                 # /tmp 512 MB by default; payload 6 MB each for request and response
                 "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html",
@@ -111,6 +115,7 @@ PROFILES: Mapping[str, PlatformProfile] = MappingProxyType({
             timeout_s=30.0,
             memory_bytes=1024 * MB,
             environment=_LAMBDA_ENVIRONMENT,
+            runs_lambda=True,
             # closed in 2024; it ran apps on AWS Lambda behind an API Gateway, with its limits
             sources=("https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html",),
         ),

@@ -125,9 +125,20 @@ def _count_findings(item: pytest.Item, state: State) -> tuple[Finding, ...]:
     if platform is None:
         return ()
     parts = split(platform.findings(), platform.settings.allow)
-    platform.totals.add_findings(item.nodeid, parts.kept)
+    kept = tuple(finding for finding in parts.kept if _is_news(finding, state))
+    platform.totals.add_findings(item.nodeid, kept)
     platform.totals.accepted += len(parts.accepted)
-    return parts.kept
+    return kept
+
+
+def _is_news(finding: Finding, state: State) -> bool:
+    """Tell whether a finding is to be reported: some are told once a session."""
+    from pytest_stateless.judge.merge import finding_key  # noqa: PLC0415 (only where it is used)
+
+    key = finding_key(finding)
+    is_told = finding.is_once_a_session and key in state.told
+    state.told.add(key)
+    return not is_told
 
 
 def _add_sections(item: pytest.Item, state: State, error: BaseException) -> None:

@@ -25,7 +25,7 @@ class State:
         stateless: The object behind the fixture, likewise.
         totals: What has been counted, once the session is over; on the controller of
             pytest-xdist, of all workers.
-        told: Findings that have been told once for the whole session.
+        told: Keys of the findings that have been told in this session.
     """
 
     not_enforced: str = ""
@@ -33,6 +33,7 @@ class State:
     platform: Platform | None = None
     stateless: Stateless | None = None
     totals: list[SessionTotals] = field(default_factory=list)
+    told: set[tuple[object, ...]] = field(default_factory=set)
 
 
 STATE = pytest.StashKey[State]()

@@ -222,4 +222,5 @@ class Platform:
         """
         self.reset()
         self.fleet.close()
+        self._local.close()
         return self.totals

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from pytest_stateless.guest.adapter.context import lambda_environment
 from pytest_stateless.model.app_reference import parse_app_reference
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.wire.control import Seal
@@ -185,7 +186,7 @@ def begin(
     return Begin(
         app=settings.app if with_app else "",
         setup=settings.setup if with_app else "",
-        environ=_environment(settings),
+        environ=_environment(settings, settings.app if with_app else ""),
         sys_path=tuple(sys.path),
         cwd=os.getcwd(),  # noqa: PTH109 (a string is what is needed)
         argv=tuple(sys.argv),
@@ -198,9 +199,17 @@ def begin(
     )
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _environment(settings: Settings, app: str) -> dict[str, str]:
     """Merge the test's environment with what fills its gaps."""
-    return {**dict(settings.platform.environment), **dict(settings.env), **os.environ}
+    platform = settings.platform
+    environ = dict(platform.environment)
+    if platform.runs_lambda:
+        environ |= lambda_environment(
+            memory_bytes=platform.memory_bytes,
+            handler=app,
+            cwd=os.getcwd(),  # noqa: PTH109 (a string is what is needed)
+        )
+    return {**environ, **dict(settings.env), **os.environ}
 
 
 def log_levels() -> dict[str, int]:

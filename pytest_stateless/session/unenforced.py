@@ -27,11 +27,21 @@ if TYPE_CHECKING:
     from pytest_stateless.wire.messages import Begin, Message
 
 
+_THIS_PROCESS = 0
+"""What the ledger knows this process by, as an instance."""
+
+
 class LocalServers:
     """Servers in this process, one for each app."""
 
     def __init__(self) -> None:
         self._servers: dict[tuple[str, str], Server] = {}
+
+    def close(self) -> None:
+        """Let go of what the servers hold, such as event loops."""
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
 
     def serve(
         self, begin: Begin, request: Request, chunks: tuple[bytes, ...] = ()
@@ -107,6 +117,7 @@ class LocalConversation(Conversation):
     def open(self, request: Request, chunks: tuple[bytes, ...] = ()) -> Steps[None]:
         """Serve the request; the answer is read afterwards."""
         begin = self._platform.begin(with_app=self._with_app)
+        self._platform.ledger.seat(self._entry, _THIS_PROCESS)
         self._messages = self._servers.serve(begin, request, chunks)
         yield from ()
 
