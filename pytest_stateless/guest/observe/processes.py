@@ -48,8 +48,12 @@ class ProcessWatch:
         self._known: set[str] = set()
 
     def installed(self) -> None:
-        """Take the processes that are there already for none of the app's."""
-        self._known = set(os.listdir("/proc"))
+        """Take the processes that are there already for none of the app's.
+
+        A mount namespace of its own has none; listing `/proc` of a busy host costs 0.3 ms.
+        """
+        if not _has_own_namespace():
+            self._known = set(os.listdir("/proc"))
 
     def started(self, event: str, args: tuple[object, ...], frame: FrameType, phase: Phase) -> None:
         """Take down that a process is being started.
@@ -124,7 +128,7 @@ def _living(known: set[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
     own = os.getpid()
     parents = {pid: parent for pid in _pids() if (parent := _parent_of_living(pid)) is not None}
     home = _mount_namespace(own)
-    is_alone = home != _mount_namespace(os.getppid())
+    is_alone = _has_own_namespace()
     for pid in parents:
         if pid == own or str(pid) in known:
             continue
@@ -144,6 +148,10 @@ def _parent_of_living(pid: int) -> int | None:
     except OSError:
         return None
     return None if fields[0] in {b"Z", b"X"} else int(fields[1])
+
+
+def _has_own_namespace() -> bool:
+    return _mount_namespace(os.getpid()) != _mount_namespace(os.getppid())
 
 
 def _mount_namespace(pid: int) -> str | None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PROGRAM = Path(__file__).with_name("sealed_program.py")
-Watch = "Callable[..., Watched]"
 
 
 class Watched:
@@ -51,8 +50,9 @@ class Watched:
 
 
 @pytest.fixture
-def watch(tmp_path: Path) -> Callable[..., Watched]:
+def watch(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Watched]:
     """Run `main()` of an app in a sealed child, under an observer."""
+    request.getfixturevalue("sandbox")
 
     def run(
         app: str,
