@@ -1,0 +1,52 @@
+"""A suite of a user's, written and run by a test.
+
+Every inner run is a pytest of its own in a process of its own, with warnings as errors: what the
+plugin does in a user's process is held to that too.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMEOUT_S = 120
+
+
+class Project:
+    """A user's project: an app, its suite and its pytest.ini."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.path = pytester.path
+        self._pytester = pytester
+
+    def ini(self, *lines: str, warnings: str = "error") -> None:
+        """Write pytest.ini; a line without a key goes on with the line before it."""
+        text = "\n".join(("[pytest]", f"filterwarnings = {warnings}", *lines))
+        (self.path / "pytest.ini").write_text(f"{text}\n", encoding="utf-8")
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write source files; each is dedented."""
+        for name, text in files.items():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+
+    def run(self, *options: str) -> pytest.RunResult:
+        """Run the suite in a process of its own, in the order in which it is written."""
+        plain = ("-p", "no:randomly", "-p", "no:cacheprovider")
+        return self._pytester.runpytest_subprocess(*plain, *options, timeout=TIMEOUT_S)
+
+    def run_as_is(self, *options: str) -> pytest.RunResult:
+        """Run the suite with whatever plugins are installed."""
+        return self._pytester.runpytest_subprocess(*options, timeout=TIMEOUT_S)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, sandbox: None) -> Project:  # noqa: ARG001 (it skips)
+    """An empty project on a machine that can isolate."""
+    return Project(pytester)
