@@ -146,7 +146,7 @@ class Stateless:
         entry, conversation = platform.converse(_describe_event(event), with_app=True)
         request = Invoke(
             number=entry.exchange.number,
-            request_id=str(uuid.uuid4()),
+            request_id=str(context.get("aws_request_id") or uuid.uuid4()),
             blob=blob,
             context=overrides,
             timeout_s=platform.settings.platform.timeout_s,
