@@ -10,20 +10,24 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_stateless.guest.effects import EffectWatch
     from pytest_stateless.guest.imports import FirstPartyFinder
     from pytest_stateless.wire.control import Preload
 
 
-def preload(order: Preload, finder: FirstPartyFinder) -> tuple[tuple[str, str], ...]:
+def preload(
+    order: Preload, finder: FirstPartyFinder, effects: EffectWatch
+) -> tuple[tuple[str, str], ...]:
     """Import modules ahead.
 
     A module that cannot be imported without the app, or that asked for a first-party module, or
-    that started a thread, is dropped together with what it imported: an instance imports it
-    itself.
+    that wrote a file or started something, is dropped together with what it imported: an instance
+    imports it itself.
 
     Args:
         order: What to import and what to refuse.
         finder: The zygote's import finder.
+        effects: The zygote's watch over what imports do.
 
     Returns:
         Name and reason of each module that was dropped.
@@ -39,22 +43,27 @@ def preload(order: Preload, finder: FirstPartyFinder) -> tuple[tuple[str, str], 
         warnings.simplefilter("ignore")
         for name in order.modules:
             if name not in sys.modules and name not in finder.refused:
-                reason = _import(name, finder)
+                reason = _import(name, finder, effects)
                 if reason:
                     dropped.append((name, reason))
     return tuple(dropped)
 
 
-def _import(name: str, finder: FirstPartyFinder) -> str:
+def _import(name: str, finder: FirstPartyFinder, effects: EffectWatch) -> str:
     before = frozenset(sys.modules)
     finder.refusals.clear()
+    effects.blamed.clear()
+    effects.is_on = True
     reason = ""
     try:
         importlib.import_module(name)
     except BaseException as error:  # noqa: BLE001 (a module may raise anything, SystemExit too)
         reason = f"{type(error).__name__}: {error}"
+    effects.is_on = False
     if finder.refusals:
         reason = f"it imports {finder.refusals[0]}, which is imported in instances only"
+    elif effects.blamed:
+        reason = f"{next(iter(effects.blamed))} writes files or starts processes at import"
     elif threading.active_count() > 1:
         reason = "it starts a thread"
     if reason:

@@ -23,6 +23,7 @@ from pytest_stateless.errors import ProtocolError
 from pytest_stateless.forkserver import processes
 from pytest_stateless.forkserver.preload import preload
 from pytest_stateless.guest import instance
+from pytest_stateless.guest.effects import EffectWatch
 from pytest_stateless.guest.imports import FirstPartyFinder
 from pytest_stateless.wire import framing
 from pytest_stateless.wire.control import Exited, Fork, Preload, Preloaded, Signal
@@ -64,6 +65,8 @@ class Zygote:
         self._is_privileged = is_privileged
         self._children: dict[int, _Child] = {}
         self._finder = FirstPartyFinder()
+        self._effects = EffectWatch()
+        self._effects.is_on = False
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._poll.register(host, select.POLLIN)
@@ -108,7 +111,7 @@ class Zygote:
             case Signal():
                 self._signal(message)
             case Preload():
-                dropped = preload(message, self._finder)
+                dropped = preload(message, self._finder, self._effects)
                 gc.collect()
                 gc.freeze()
                 self._control.send(Preloaded(dropped=dropped))

@@ -17,7 +17,7 @@ from pytest_stateless.guest.adapter.choose import make_adapter
 from pytest_stateless.guest.adapter.function import run_function
 from pytest_stateless.guest.adapter.load import load_app, load_function
 from pytest_stateless.guest.adapter.refusal import plain_server_error
-from pytest_stateless.guest.learning import Learner
+from pytest_stateless.guest.learning import Learner, imported_since
 from pytest_stateless.guest.observe.exception_blob import pickle_exception
 from pytest_stateless.guest.observe.observer import Observer
 from pytest_stateless.guest.observe.output import LogForwarder, WarningForwarder
@@ -80,6 +80,8 @@ class Server:
         self.observer = Observer(self.stack) if is_sealed else None
         self.compiled: list[str] = []
         self._begin = begin
+        self._module_count = 0
+        self._step = "app reference"
         self._adapter: Adapter | None = None
         self._loaded: LoadedApp | None = None
         self._logs = LogForwarder(self._forward_log) if is_sealed else None
@@ -91,34 +93,19 @@ class Server:
         Returns:
             Whether it is ready; if not, the reason has been sent.
         """
-        begin = self._begin
-        if self.observer is not None and self._logs is not None and self._warnings is not None:
-            self.observer.install()
-            self.observer.begin("start")
-            self._logs.install()
-            self._logs.apply_levels(begin.log_levels)
-            self._warnings.install()
-        learner = Learner(begin.first_party) if begin.is_learning else None
-        step = "app reference"
+        self._listen()
+        is_learning = self._begin.is_learning
+        learner = Learner(self._begin.first_party) if is_learning else None
         try:
-            if begin.app:
-                reference = parse_app_reference(begin.app)
-                step = f"import of {reference.text}"
-                self._loaded = load_app(reference, self.stack, wants_place=begin.wants_place)
-            if begin.setup:
-                step = f"stateless_setup {begin.setup}"
-                load_function(begin.setup)()
-            if self._loaded is not None:
-                step = "start of the app"
-                self._adapter = make_adapter(self._loaded, self.stack)
-                self._adapter.start()
+            self._make_ready()
         except BaseException as error:  # noqa: BLE001 (an app may raise anything, SystemExit too)
             self._flush()
-            self.emit(self._start_failed(step, error))
+            self.emit(self._start_failed(error))
             return False
         if learner is not None:
             self.emit(learner.finish())
         self._flush()
+        self._module_count = len(sys.modules)
         loaded = self._loaded
         self.emit(
             Started(
@@ -129,13 +116,38 @@ class Server:
         )
         return True
 
-    def _start_failed(self, step: str, error: BaseException) -> StartFailed:
+    def _listen(self) -> None:
+        if self.observer is not None and self._logs is not None and self._warnings is not None:
+            self.observer.install()
+            self.observer.begin("start")
+            self._logs.install()
+            self._logs.apply_levels(self._begin.log_levels)
+            self._warnings.install()
+
+    def _make_ready(self) -> None:
+        begin = self._begin
+        if begin.app:
+            reference = parse_app_reference(begin.app)
+            self._step = f"import of {reference.text}"
+            self._loaded = load_app(reference, self.stack, wants_place=begin.wants_place)
+        if begin.setup:
+            self._step = f"stateless_setup {begin.setup}"
+            load_function(begin.setup)()
+        if self._loaded is not None:
+            self._step = "start of the app"
+            self._adapter = make_adapter(self._loaded, self.stack)
+            self._adapter.start()
+        if self._logs is not None:
+            # again: an app's logging.config replaces the handlers of the root logger
+            self._logs.install()
+
+    def _start_failed(self, error: BaseException) -> StartFailed:
         is_usage = isinstance(error, AdapterError)
         is_plain = is_usage or isinstance(error, ColdStartError)
         if self.observer is not None:
             self.observer.note_exception(error)
         return StartFailed(
-            step=step,
+            step=self._step,
             error=str(error) if is_plain else last_line(error),
             traceback=self._cut_start(error, is_plain=is_plain),
             is_usage=is_usage,
@@ -176,6 +188,7 @@ class Server:
                 handling_s=answer.handling_s,
                 observations=self._observations(answer.survivors),
                 sources=self._take_compiled(),
+                modules=self._take_modules(),
             )
         )
 
@@ -207,6 +220,12 @@ class Server:
         for survivor in survivors:
             self.observer.observe_survivor(survivor)
         return dataclasses.replace(self.observer.finish(), peak_bytes=_peak_bytes())
+
+    def _take_modules(self) -> tuple[str, ...]:
+        count, self._module_count = self._module_count, len(sys.modules)
+        if count >= self._module_count or self.observer is None:
+            return ()
+        return imported_since(count, self._begin.first_party)[0]
 
     def _take_compiled(self) -> tuple[str, ...]:
         taken = tuple(self.compiled)

@@ -40,6 +40,7 @@ class Fleet:
         self._retiring: list[InstanceHandle] = []
         self._count = 0
         self._learnt: set[str] = set()
+        self._remembered: set[str] = set()
         self.app_places: dict[str, Frame | None] = {}
         """Where each app is defined, as the first instance that had it has told."""
         self.dropped: tuple[tuple[str, str], ...] = ()
@@ -68,6 +69,7 @@ class Fleet:
             self._zygote.close()
             self._zygote = None
         self._learnt.clear()
+        self._remembered.clear()
 
     def knows(self, app: str) -> bool:
         """Tell whether the zygote has learnt what an app imports, and still runs."""
@@ -122,10 +124,22 @@ class Fleet:
             return
         self.dropped += answer.dropped
 
-    def remember(self, sources: tuple[str, ...], begin: Begin) -> None:
-        """Have first-party source files kept compiled, for the instances to come."""
-        if sources:
-            self._preload(Learnt(modules=(), refused=(), sources=sources), begin)
+    def remember(
+        self, begin: Begin, *, sources: tuple[str, ...] = (), modules: tuple[str, ...] = ()
+    ) -> None:
+        """Have what an instance had to compile and import be there for the instances to come.
+
+        Args:
+            begin: What the instance was.
+            sources: First-party source files that it compiled.
+            modules: Other modules that it imported while it served.
+        """
+        if begin.app not in self._learnt:
+            return  # nothing is to be imported ahead, or nothing could be learnt
+        news = tuple(name for name in modules if name not in self._remembered)
+        self._remembered.update(news)
+        if sources or news:
+            self._preload(Learnt(modules=news, refused=(), sources=sources), begin)
 
     def acquire(self, recipe: Recipe) -> InstanceHandle:
         """Return an instance that is sealed or about to be, and that nobody has used.

@@ -224,7 +224,7 @@ class Conversation:
         relay.relay_output(handle.output)
         match answer:
             case Started():
-                self._platform.fleet.remember(answer.sources, begin)
+                self._platform.fleet.remember(begin, sources=answer.sources)
             case SealFailed():
                 self.drop()
                 raise SandboxSetupError(answer.operation, answer.syscall, answer.errno)
@@ -327,10 +327,9 @@ class Conversation:
         )
         handle.collect_output()
         relay.relay_output(handle.output)
-        if done.sources:
-            self._platform.fleet.remember(
-                done.sources, self._platform.begin(with_app=self._with_app)
-            )
+        if done.sources or done.modules:
+            begin = self._platform.begin(with_app=self._with_app)
+            self._platform.fleet.remember(begin, sources=done.sources, modules=done.modules)
         self._platform.release(handle)
 
     def _note_limit(self, finding: Finding | None) -> None:

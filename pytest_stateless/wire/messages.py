@@ -316,11 +316,13 @@ class Done:
         handling_s: Seconds from having the whole request to the last byte of the response.
         observations: What was seen.
         sources: First-party source files that were compiled meanwhile, worth keeping compiled.
+        modules: Third-party and standard modules that were imported meanwhile.
     """
 
     handling_s: float
     observations: Observations
     sources: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 Message = (
