@@ -40,6 +40,12 @@ _SPAWN_PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "
     "from pytest_stateless.guest.instance import live_after_exec; live_after_exec({channel})"
 )
+_NO_CORE = (1, 1)
+"""No core dump. A limit of 0 would not stop one that the kernel pipes to a program of the host,
+such as systemd-coredump; 1 does, and is too little for a file.
+
+Source: `coredump_pipe` in https://github.com/torvalds/linux/blob/master/fs/coredump.c
+"""
 EXIT_SEAL_FAILED = 70
 """Exit status of an instance that could not be sealed; what failed has been sent before."""
 
@@ -55,7 +61,7 @@ def live(fork: Fork, channel_fd: int, finder: FirstPartyFinder, *, is_privileged
     """
     channel = Channel(socket.socket(fileno=channel_fd))
     try:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CORE, _NO_CORE)
         apply(plan_instance(fork.seal, is_privileged=is_privileged))
         prove(fork.seal)
     except SandboxSetupError as error:

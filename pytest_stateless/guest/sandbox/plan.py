@@ -28,9 +28,11 @@ Namespace = Literal["user", "mount", "pid", "ipc"]
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 """All of `/dev` that an instance sees: a block device can be written on a read-only mount."""
 
-FILE_CAPABILITIES = (0, 1, 2, 3, 4)
-"""CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER and CAP_FSETID of
-capabilities(7): what makes root see files as root. None of them undoes a mount."""
+FILE_CAPABILITIES = (0, 1, 3, 4)
+"""CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_FSETID of capabilities(7): what makes root see
+files as root. None of them undoes a mount. CAP_DAC_READ_SEARCH is not among them: it allows
+open_by_handle_at(2), by which whoever has a writable service path could write every file of the
+same filesystem; CAP_DAC_OVERRIDE gives all else that it gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import SandboxSetupError
 from pytest_stateless.guest.sandbox import linux
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pytest_stateless.wire.control import Seal
 
 _PROBES = ("/", "/dev/shm")
 _PROBE_NAME = ".pytest-stateless-probe"
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def prove(seal: Seal) -> None:
     """Prove that this process is sealed.
 
-    Every mount but `/tmp` and the service paths says that it is read-only, a file cannot be
-    created, `/tmp` is a tmpfs of the right size, and neither it nor the read-only flag can be
-    undone.
+    Every mount but `/tmp` and the service paths says that it is read-only, also what was put back
+    below `/tmp`; a file cannot be created, `/tmp` is a tmpfs of the right size, and neither it nor
+    the read-only flag can be undone.
 
     Args:
         seal: What was asked for.
@@ -31,9 +33,8 @@ def prove(seal: Seal) -> None:
     Raises:
         SandboxSetupError: The seal does not hold.
     """
-    writable = {"/tmp", *seal.writable}
     for point, is_read_only in _mounts():
-        if not is_read_only and not _is_within(point, writable):
+        if not is_read_only and point != "/tmp" and not _is_within(point, seal.writable):
             raise SandboxSetupError(f"proof: {point} is still writable", "mount_setattr", 0)
     for folder in _PROBES:
         _prove_refused(folder)
@@ -46,12 +47,16 @@ def _mounts() -> list[tuple[str, bool]]:
     with open("/proc/self/mountinfo", "rb") as file:
         rows = [line.split(b" ", 6) for line in file]
     return [
-        (os.fsdecode(row[4].replace(rb"\040", b" ")), row[5].split(b",", 1)[0] == b"ro")
+        (os.fsdecode(_ESCAPE.sub(_unescape, row[4])), row[5].split(b",", 1)[0] == b"ro")
         for row in rows
     ]
 
 
-def _is_within(point: str, folders: set[str]) -> bool:
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 8)])
+
+
+def _is_within(point: str, folders: Iterable[str]) -> bool:
     return any(point == folder or point.startswith(folder + "/") for folder in folders)
 
 
