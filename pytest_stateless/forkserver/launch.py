@@ -13,6 +13,7 @@ import sys
 from typing import NoReturn
 
 from pytest_stateless.errors import SandboxSetupError
+from pytest_stateless.forkserver.processes import kill_orphans
 from pytest_stateless.forkserver.zygote import Zygote
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.sandbox import linux
@@ -46,13 +47,16 @@ def main(control_fd: int, host_pid: int, *, has_pid: bool) -> NoReturn:
                 uid=os.getuid(), gid=os.getgid(), is_privileged=is_privileged, has_pid=has_pid
             )
         )
+        if not has_pid:
+            linux.adopt_orphans()  # here too: those of a zygote that was killed
         child = os.fork()
         if child:
             control.close()
             os.close(host)
-            _, status = os.waitpid(child, 0)
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+            _await_end(child)
         linux.die_with_parent()
+        # an instance that signals its process group shall not reach the process above
+        os.setsid()
         if not has_pid:
             linux.adopt_orphans()
         apply(plan_zygote(has_pid=has_pid))
@@ -64,3 +68,10 @@ def main(control_fd: int, host_pid: int, *, has_pid: bool) -> NoReturn:
     control.send(Ready(has_pid_namespace=has_pid))
     Zygote(control, host, is_privileged=is_privileged).run()
     os._exit(0)
+
+
+def _await_end(child: int) -> NoReturn:
+    """Wait for the zygote, and kill what it left behind where no namespace did."""
+    _, status = os.waitpid(child, 0)
+    kill_orphans(set())
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)

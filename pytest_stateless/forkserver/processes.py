@@ -13,6 +13,10 @@ import contextlib
 import os
 import signal
 
+_SHOWN_PROCESSES = 40
+_SHOWN_BYTES = 200
+"""How much is told of processes that had to be killed. Together it must fit into a pipe that
+nobody reads yet, or the zygote would stand still."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -41,7 +45,7 @@ def kill_orphans(live: set[int]) -> tuple[str, ...]:
         live: Process ids of the live instances.
 
     Returns:
-        Command lines of those that were still running.
+        Command lines of those that were still running, the first of them and their beginnings.
     """
     me = os.getpid()
     found: list[str] = []
@@ -54,7 +58,7 @@ def kill_orphans(live: set[int]) -> tuple[str, ...]:
         ]
         for pid in orphans:
             command = _command_line(pid)
-            if command:
+            if command and len(found) < _SHOWN_PROCESSES:
                 found.append(command)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -87,6 +91,6 @@ def _command_line(pid: int) -> str:
     """Return the command line, empty for a zombie."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return os.fsdecode(file.read().replace(b"\0", b" ").strip())
+            return os.fsdecode(file.read(_SHOWN_BYTES).replace(b"\0", b" ").strip())
     except OSError:
         return ""

@@ -71,6 +71,8 @@ class Zygote:
         self._poll.register(control, select.POLLIN)
         self._poll.register(host, select.POLLIN)
         sys.meta_path.insert(0, self._finder)
+        # an instance may interrupt every process of its user that it sees
+        self._interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         framing.warm_up()
         gc.disable()
 
@@ -140,6 +142,8 @@ class Zygote:
         """Become an instance: keep nothing of the zygote's but its memory."""
         channel, stdout, stderr, exit_fd = descriptors
         try:
+            os.setsid()  # whoever signals its own process group reaches its own instance only
+            signal.signal(signal.SIGINT, self._interrupt)
             os.dup2(stdout, 1)
             os.dup2(stderr, 2)
             for child in self._children.values():

@@ -157,7 +157,8 @@ class Fleet:
             zygote = self.zygote()
             spare, self._spare = self._spare, None
             if spare is not None:
-                if spare[0] == recipe and spare[1].zygote is zygote:
+                fits = spare[0] == recipe and spare[1].zygote is zygote
+                if fits and not spare[1].has_ended():
                     return spare[1]
                 self.retire(spare[1])
             return self._start(recipe)

@@ -159,6 +159,11 @@ class InstanceHandle:
             self._pull()
         return self.exited
 
+    def has_ended(self) -> bool:
+        """Tell, without waiting, whether the instance and all that it started are gone."""
+        self._pull()
+        return self._exit not in self._open
+
     def collect_output(self) -> None:
         """Read what is there on every descriptor, without waiting."""
         self._pull()
