@@ -75,6 +75,11 @@ class ZygoteHandle:
         Raises:
             SandboxUnavailableError: This machine refuses the namespaces.
         """
+        if sys.platform != "linux":
+            raise SandboxUnavailableError(
+                f"isolation 'namespace' exists on Linux only, and this is {sys.platform}; "
+                "--no-stateless serves every request in pytest's own process and enforces nothing"
+            )
         try:
             return cls(has_pid=True)
         except SandboxUnavailableError:
@@ -162,7 +167,11 @@ class ZygoteHandle:
                 failed = SandboxSetupError(message.operation, message.syscall, message.errno)
                 self.close()
                 raise SandboxUnavailableError(
-                    f"isolation 'namespace' cannot be had on this machine: {failed}"
+                    f"isolation 'namespace' cannot be had on this machine: {failed}; allow "
+                    "unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+                    "kernel.apparmor_restrict_unprivileged_userns=0; in a container: "
+                    "--security-opt seccomp=unconfined), or run with --no-stateless, which "
+                    "enforces nothing"
                 ) from failed
             case _:
                 self.close()

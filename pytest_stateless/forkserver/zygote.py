@@ -114,8 +114,9 @@ class Zygote:
                 self._signal(message)
             case Preload():
                 dropped = preload(message, self._finder, self._effects)
-                gc.collect()
-                gc.freeze()
+                if message.modules:
+                    gc.collect()
+                    gc.freeze()
                 self._control.send(Preloaded(dropped=dropped))
             case _:
                 raise ProtocolError(f"a zygote does not take {type(message).__name__}")

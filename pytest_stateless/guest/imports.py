@@ -112,7 +112,7 @@ class FirstPartyFinder:
         if origin is None or not self._owns(fullname, origin):
             if self.is_refusing and self.first_party.owns_module(fullname):
                 self._refuse(fullname)
-            return None
+            return None if fullname in sys.builtin_module_names else spec
         if self.is_refusing:
             self._refuse(fullname)
         if spec is not None and type(spec.loader) is SourceFileLoader:

@@ -9,7 +9,6 @@ import contextlib
 import faulthandler
 import gc
 import os
-import resource
 import socket
 import sys
 import time
@@ -61,7 +60,7 @@ def live(fork: Fork, channel_fd: int, finder: FirstPartyFinder, *, is_privileged
     """
     channel = Channel(socket.socket(fileno=channel_fd))
     try:
-        resource.setrlimit(resource.RLIMIT_CORE, _NO_CORE)
+        _forbid_core_dumps()
         apply(plan_instance(fork.seal, is_privileged=is_privileged))
         prove(fork.seal)
     except SandboxSetupError as error:
@@ -75,6 +74,12 @@ def live(fork: Fork, channel_fd: int, finder: FirstPartyFinder, *, is_privileged
     gc.enable()
     faulthandler.enable(file=2)
     _serve(channel, finder)
+
+
+def _forbid_core_dumps() -> None:
+    import resource  # noqa: PLC0415 (exists on Unix only)
+
+    resource.setrlimit(resource.RLIMIT_CORE, _NO_CORE)
 
 
 def _exec(fork: Fork, channel_fd: int) -> NoReturn:

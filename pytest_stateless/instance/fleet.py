@@ -7,6 +7,7 @@ does not wait for the fork.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 LEARN_TIMEOUT_S = 300.0
 COLD_START_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 5.0
+_MAX_RETIRING = 8
 
 
 class Fleet:
@@ -38,6 +40,7 @@ class Fleet:
         self._zygote: ZygoteHandle | None = None
         self._spare: tuple[Recipe, InstanceHandle] | None = None
         self._retiring: list[InstanceHandle] = []
+        self._ended: list[tuple[int, Exited]] = []
         self._count = 0
         self._learnt: set[str] = set()
         self._remembered: set[str] = set()
@@ -211,6 +214,19 @@ class Fleet:
         handle.signal(Signal(instance=handle.number, action="kill"))
         with self._lock:
             self._retiring.append(handle)
+            if len(self._retiring) > _MAX_RETIRING:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Close the handles of retired instances that are gone: each has four descriptors."""
+        for handle in [handle for handle in self._retiring if handle.has_ended()]:
+            self._retiring.remove(handle)
+            self._bury(handle)
+
+    def _bury(self, handle: InstanceHandle) -> None:
+        if handle.exited is not None and handle.exited.survivors:
+            self._ended.append((handle.number, handle.exited))
+        handle.close()
 
     def abort(self, handle: InstanceHandle) -> Steps[Exited | None]:
         """End an instance so that it writes its stack to stderr first.
@@ -232,20 +248,18 @@ class Fleet:
         """Wait until every retired instance is gone.
 
         Returns:
-            The number of each and how it ended.
+            Of those that left something running: the number of each, and how it ended.
         """
         with self._lock:
             retiring, self._retiring = self._retiring, []
-        ended: list[tuple[int, Exited]] = []
         for handle in retiring:
-            try:
-                exited = yield from handle.await_exit(time.monotonic() + _END_TIMEOUT_S)
-            except DeadlinePassed:
-                exited = None
-            if exited is not None:
-                ended.append((handle.number, exited))
-            handle.close()
-        return tuple(ended)
+            # a zygote that is busy importing ends it later all the same
+            with contextlib.suppress(DeadlinePassed):
+                yield from handle.await_exit(time.monotonic() + _END_TIMEOUT_S)
+            self._bury(handle)
+        with self._lock:
+            ended, self._ended = tuple(self._ended), []
+        return ended
 
     def close(self) -> None:
         """End everything; nothing is left when this returns."""

@@ -51,10 +51,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if state.platform is None:
         return (yield)
     _watch_examples(item, state)
-    if "stateless" in getattr(item, "fixturenames", ()) and state.platform.settings.app:
-        # here, and not at the first request: a Hypothesis example has a deadline
-        state.platform.prepare()
     try:
+        if "stateless" in getattr(item, "fixturenames", ()) and state.platform.settings.app:
+            # here, and not at the first request: a Hypothesis example has a deadline
+            state.platform.prepare()
         result = yield
     except BaseException as error:
         _cut(error)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pytest_stateless.wire.messages import Call, Invoke, Message
 
 _REPORT_WIDTH = 100
+_UNWIND_TIMEOUT_S = 5.0
 _DUMP_HEADER = "Fatal Python error: "
 _DUMP_LINE = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+) in (?P<function>.+)$')
 
@@ -73,6 +74,8 @@ class Conversation:
         self._handle: InstanceHandle | None = None
         self._began = False
         self._deadline = 0.0
+        self.patience_s: float | None = None
+        """How long the client waits for the next piece of an answer, in seconds."""
         self._pending: BaseException | None = None
         self._sent_bytes = 0
 
@@ -185,14 +188,17 @@ class Conversation:
                 return result
 
     def abandon(self) -> Steps[None]:
-        """Hang up before the response is complete; the app sees a disconnect."""
+        """Hang up before the response is complete; the app sees a disconnect and unwinds."""
         if self._exchange.is_complete or self._handle is None:
             return
         self._handle.post(Disconnect())
+        self.patience_s = _UNWIND_TIMEOUT_S
         try:
             while not isinstance(message := (yield from self._next()), Done):
                 pass
             self._complete(message)
+        except DeadlinePassed:  # it does not look whether its client is there
+            pass
         finally:
             self.drop()
 
@@ -270,15 +276,16 @@ class Conversation:
     def _receive(self) -> Steps[Message]:
         assert self._handle is not None  # noqa: S101 (callers look before)
         gone: InstanceGone | None = None
+        deadline = self._deadline
+        if self.patience_s is not None:
+            deadline = min(deadline, time.monotonic() + self.patience_s)
         try:
-            return (yield from self._handle.next_message(self._deadline))
+            return (yield from self._handle.next_message(deadline))
         except InstanceGone as error:
             gone = error
         except DeadlinePassed:
-            pass
-        except GeneratorExit:  # the client's task was cancelled
-            self.drop()
-            raise
+            if deadline < self._deadline:
+                raise
         # outside of the handlers: how we noticed is no context of what happened
         if gone is not None:
             raise (yield from self._autopsy().death(gone))

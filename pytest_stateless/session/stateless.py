@@ -54,13 +54,14 @@ class Stateless:
 
         Args:
             base_url: Scheme and host that the app is asked as.
-            options: Of `httpx2.Client`: `headers`, `cookies`, `follow_redirects`, ...
+            options: Of `httpx2.Client`: `headers`, `cookies`, `follow_redirects`, ... There is
+                no `timeout` unless you give one: the platform has its own.
 
         Returns:
             The client.
         """
         transport = Transport(self._platform, self._open_for(base_url))
-        return httpx2.Client(transport=transport, base_url=base_url, **options)
+        return httpx2.Client(transport=transport, base_url=base_url, **{"timeout": None, **options})
 
     def async_client(self, *, base_url: str = BASE_URL, **options: Any) -> httpx2.AsyncClient:  # noqa: ANN401
         """Make an async client; requests that run at once are served by instances at once.
@@ -73,7 +74,9 @@ class Stateless:
             The client.
         """
         transport = AsyncTransport(self._platform, self._open_for(base_url))
-        return httpx2.AsyncClient(transport=transport, base_url=base_url, **options)
+        return httpx2.AsyncClient(
+            transport=transport, base_url=base_url, **{"timeout": None, **options}
+        )
 
     def _open_for(self, base_url: str) -> str:
         url = httpx2.URL(base_url)

@@ -6,6 +6,7 @@ interface httpx2 keeps.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import uuid
 from collections import deque
@@ -16,6 +17,7 @@ import httpx2
 
 from pytest_stateless.errors import ConfigurationError
 from pytest_stateless.instance.drive import run, run_async
+from pytest_stateless.instance.handle import DeadlinePassed
 from pytest_stateless.judge.limits import judge_payload
 from pytest_stateless.model.exchange import Exchange
 from pytest_stateless.session.conversation import Conversation, caller_place
@@ -69,8 +71,9 @@ class _Stream(httpx2.SyncByteStream):
         self._conversation = conversation
 
     def __iter__(self) -> Iterator[bytes]:
-        while (chunk := run(self._conversation.next_chunk())) is not None:
-            yield chunk
+        with _translated():
+            while (chunk := run(self._conversation.next_chunk())) is not None:
+                yield chunk
 
     def close(self) -> None:
         run(self._conversation.abandon())
@@ -81,8 +84,9 @@ class _AsyncStream(httpx2.AsyncByteStream):
         self._conversation = conversation
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while (chunk := await run_async(self._conversation.next_chunk())) is not None:
-            yield chunk
+        with _translated():
+            while (chunk := await run_async(self._conversation.next_chunk())) is not None:
+                yield chunk
 
     async def aclose(self) -> None:
         await run_async(self._conversation.abandon())
@@ -119,8 +123,9 @@ class Transport(httpx2.BaseTransport):
         opening = _open(self._platform, request, chunks)
         if opening.conversation is None:
             return _turn_away(opening.exchange)
-        run(opening.conversation.open(opening.serve, chunks))
-        start = run(opening.conversation.await_start())
+        with _translated(opening.conversation):
+            run(opening.conversation.open(opening.serve, chunks))
+            start = run(opening.conversation.await_start())
         return httpx2.Response(
             start.status,
             headers=_raw(start.headers),
@@ -160,14 +165,39 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
         opening = _open(self._platform, request, chunks)
         if opening.conversation is None:
             return _turn_away(opening.exchange)
-        await run_async(opening.conversation.open(opening.serve, chunks))
-        start = await run_async(opening.conversation.await_start())
+        with _translated(opening.conversation):
+            await run_async(opening.conversation.open(opening.serve, chunks))
+            start = await run_async(opening.conversation.await_start())
         return httpx2.Response(
             start.status,
             headers=_raw(start.headers),
             stream=_AsyncStream(opening.conversation),
             extensions={"http_version": b"HTTP/1.1", "stateless": opening.exchange},
         )
+
+
+@contextlib.contextmanager
+def _translated(conversation: Conversation | None = None) -> Iterator[None]:
+    """Give errors of the client's own kind, and leave no instance behind.
+
+    Args:
+        conversation: What nobody else will close if this fails: a cancelled task, a Ctrl-C.
+
+    Raises:
+        httpx2.ReadTimeout: The client has a timeout of its own, and it passed.
+    """
+    try:
+        yield
+    except DeadlinePassed:
+        if conversation is not None:
+            conversation.drop()
+        raise httpx2.ReadTimeout(
+            "the client's own timeout passed before the app answered"
+        ) from None
+    except BaseException:
+        if conversation is not None:
+            conversation.drop()
+        raise
 
 
 def _check_url(url: httpx2.URL, host: str) -> None:
@@ -199,6 +229,7 @@ def _open(platform: Platform, request: httpx2.Request, chunks: tuple[bytes, ...]
         log_levels=log_levels(),
     )
     entry, conversation = platform.converse(f"{request.method} {path}", with_app=True)
+    conversation.patience_s = request.extensions.get("timeout", {}).get("read")
     size = sum(map(len, chunks))
     finding = judge_payload("request", size, context=entry.context, place=caller_place(platform))
     if finding is not None and platform.is_enforced:
