@@ -22,45 +22,45 @@ _SHOWN_LINES = 12
 _SIGNAL_MASK = 0x7F
 _OWN_PROCESS = "--no-stateless serves every request in pytest's own process"
 
-_MEANINGS: Mapping[Signals, tuple[str, str]] = MappingProxyType({
-    Signals.SIGSEGV: (
+_MEANINGS: Mapping[str, tuple[str, str]] = MappingProxyType({
+    "SIGSEGV": (
         "it used memory that is not its own",
         "a C extension crashed: run the test with --no-stateless and python -X faulthandler",
     ),
-    Signals.SIGBUS: (
+    "SIGBUS": (
         "it used mapped memory that has no file or no space behind it",
         "a mapped file was cut, or /tmp is full: look for mmap and shared memory",
     ),
-    Signals.SIGABRT: (
+    "SIGABRT": (
         "it gave up by abort()",
         "a C library or the interpreter saw a fatal error: the lines above say which",
     ),
-    Signals.SIGFPE: (
+    "SIGFPE": (
         "a C extension divided by zero",
         "run the test with --no-stateless and python -X faulthandler",
     ),
-    Signals.SIGILL: (
+    "SIGILL": (
         "it ran an instruction that this processor does not know",
         "a compiled package was built for another processor: install it anew",
     ),
-    Signals.SIGKILL: (
+    "SIGKILL": (
         "something killed it, such as the kernel when memory is short",
         "see dmesg for 'Out of memory', and lower the memory that the request needs",
     ),
-    Signals.SIGTERM: (
+    "SIGTERM": (
         "something asked it to end",
         "look for os.kill and for a process manager in the app",
     ),
-    Signals.SIGPIPE: (
+    "SIGPIPE": (
         "it wrote to a closed pipe or socket",
         "the app restored the default action of SIGPIPE: leave it ignored",
     ),
-    Signals.SIGSYS: (
+    "SIGSYS": (
         "it made a system call that is not allowed",
         "run the test with --no-stateless to see which",
     ),
-    Signals.SIGXCPU: ("it used up its processor time", "look for an endless loop"),
-    Signals.SIGALRM: ("its alarm rang and nobody handled it", "look for signal.alarm in the app"),
+    "SIGXCPU": ("it used up its processor time", "look for an endless loop"),
+    "SIGALRM": ("its alarm rang and nobody handled it", "look for signal.alarm in the app"),
 })
 
 
@@ -275,10 +275,8 @@ def format_app_exception(request: str, traceback: str) -> str:
 
 
 def _explain_signal(number: int) -> tuple[str, str]:
-    known = next((one for one in _MEANINGS if one.value == number), None)
-    if known is None:
-        return "nobody handled it", f"look for what sends it; {_OWN_PROCESS}"
-    return _MEANINGS[known]
+    known = _MEANINGS.get(name_signal(number))
+    return known or ("nobody handled it", f"look for what sends it; {_OWN_PROCESS}")
 
 
 def _show_stderr(lines: Sequence[str]) -> list[str]:
