@@ -1,0 +1,1 @@
+"""Benchmarks of pytest-stateless: `python -m benchmarks NAME`."""

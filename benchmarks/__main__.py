@@ -1,0 +1,56 @@
+"""The command line: `python -m benchmarks NAME [options]`, from the project's folder.
+
+Every benchmark compares what it compares in one run, in turns, and prints medians and ratios:
+times of two runs, or of two machines, say nothing about each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks import cold_start, leak, phases, unused
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+BENCHMARKS: dict[str, ModuleType] = {
+    "cold_start": cold_start,
+    "unused": unused,
+    "leak": leak,
+    "phases": phases,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmark that the command line names.
+
+    Args:
+        arguments: Of the command line, without the program.
+
+    Returns:
+        The exit status: 0, or 1 if something grew that must not.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=_first_line(None))
+    commands = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    for name, module in BENCHMARKS.items():
+        command = commands.add_parser(
+            name,
+            help=_first_line(module),
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_options(command)
+    options = parser.parse_args(arguments)
+    status: int = BENCHMARKS[options.name].run(options)
+    return status
+
+
+def _first_line(module: ModuleType | None) -> str:
+    text = module.__doc__ if module is not None else __doc__
+    return (text or "").partition("\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
