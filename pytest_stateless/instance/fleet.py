@@ -10,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_stateless.forkserver.handle import ZygoteHandle
+from pytest_stateless.instance.anchors import Anchors
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone, InstanceHandle
+from pytest_stateless.instance.recipe import Recipe
 from pytest_stateless.wire.control import Preload, Signal
 from pytest_stateless.wire.messages import Learnt, Sealed, SealFailed, Started, StartFailed
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_stateless.instance.handle import Steps
-    from pytest_stateless.instance.recipe import Recipe
     from pytest_stateless.model.place import Frame
     from pytest_stateless.wire.control import Exited
     from pytest_stateless.wire.messages import Begin, Message
@@ -32,13 +34,27 @@ _END_TIMEOUT_S = 5.0
 _MAX_RETIRING = 8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spare:
+    """An instance that is ready for a request to come, and what it is ready for."""
+
+    recipe: Recipe
+    handle: InstanceHandle
+    anchors: Anchors
+
+    def fits(self, recipe: Recipe, zygote: ZygoteHandle) -> bool:
+        """Tell whether it can serve now."""
+        is_alike = self.recipe == recipe and self.handle.zygote is zygote
+        return is_alike and self.anchors.are_same() and not self.handle.has_ended()
+
+
 class Fleet:
     """All instances of a session."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._zygote: ZygoteHandle | None = None
-        self._spare: tuple[Recipe, InstanceHandle] | None = None
+        self._spare: _Spare | None = None
         self._retiring: list[InstanceHandle] = []
         self._ended: list[tuple[int, Exited]] = []
         self._count = 0
@@ -66,7 +82,8 @@ class Fleet:
 
     def _discard_zygote(self) -> None:
         if self._spare is not None:
-            self._spare[1].close()
+            self._spare.anchors.close()
+            self._spare.handle.close()
             self._spare = None
         if self._zygote is not None:
             self._zygote.close()
@@ -160,17 +177,19 @@ class Fleet:
             zygote = self.zygote()
             spare, self._spare = self._spare, None
             if spare is not None:
-                fits = spare[0] == recipe and spare[1].zygote is zygote
-                if fits and not spare[1].has_ended():
-                    return spare[1]
-                self.retire(spare[1])
+                fits = spare.fits(recipe, zygote)
+                spare.anchors.close()
+                if fits:
+                    return spare.handle
+                self.retire(spare.handle)
             return self._start(recipe)
 
     def prepare_spare(self, recipe: Recipe) -> None:
         """Have an instance forked and sealed for the next request, without waiting for it."""
         with self._lock:
             if self._spare is None and self._zygote is not None and self._zygote.is_alive:
-                self._spare = (recipe, self._start(recipe))
+                anchors = Anchors(recipe.seal.writable)
+                self._spare = _Spare(recipe=recipe, handle=self._start(recipe), anchors=anchors)
 
     def _start(self, recipe: Recipe) -> InstanceHandle:
         with self._lock:
