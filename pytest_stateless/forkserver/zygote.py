@@ -174,9 +174,8 @@ class Zygote:
             case "abort":
                 os.kill(child.pid, signal.SIGABRT)
                 os.kill(child.pid, signal.SIGCONT)
-            case "kill":
+            case "kill":  # it is buried when it is dead: the next fork does not wait for that
                 os.kill(child.pid, signal.SIGKILL)
-                self._bury(child)
             case _:
                 assert_never(message.action)
 

@@ -174,15 +174,23 @@ class Fleet:
             SandboxUnavailableError: This machine refuses the isolation.
         """
         with self._lock:
-            zygote = self.zygote()
-            spare, self._spare = self._spare, None
-            if spare is not None:
-                fits = spare.fits(recipe, zygote)
-                spare.anchors.close()
-                if fits:
-                    return spare.handle
-                self.retire(spare.handle)
-            return self._start(recipe)
+            handle = self._take_spare(recipe) or self._start(recipe)
+            if not recipe.is_spawn:
+                # now, so that the next fork goes on while this instance serves
+                self.prepare_spare(recipe)
+            return handle
+
+    def _take_spare(self, recipe: Recipe) -> InstanceHandle | None:
+        zygote = self.zygote()
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        fits = spare.fits(recipe, zygote)
+        spare.anchors.close()
+        if fits:
+            return spare.handle
+        self.retire(spare.handle)
+        return None
 
     def prepare_spare(self, recipe: Recipe) -> None:
         """Have an instance forked and sealed for the next request, without waiting for it."""

@@ -205,8 +205,6 @@ class Platform:
             self._warm = handle
         else:
             self.fleet.retire(handle)
-        if self.settings.start != "spawn" and not self.is_warm:
-            self.fleet.prepare_spare(self.recipe())
 
     def end_warm(self) -> None:
         """End the shared instance, if there is one."""
