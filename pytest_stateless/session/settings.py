@@ -254,11 +254,11 @@ def _check_choice(name: str, value: object, origin: str) -> None:
 def _platform(values: Mapping[str, object]) -> PlatformProfile:
     profile = find_profile(_text(values, "platform") or DEFAULT_PLATFORM)
     tmp_size, memory, timeout = (values.get(name) for name in ("tmp_size", "memory", "timeout"))
-    if tmp_size:
+    if tmp_size is not None:
         profile = dataclasses.replace(profile, tmp_bytes=parse_size(tmp_size, name="tmp_size"))
-    if memory:
+    if memory is not None:
         profile = dataclasses.replace(profile, memory_bytes=parse_size(memory, name="memory"))
-    if timeout:
+    if timeout is not None:
         profile = dataclasses.replace(profile, timeout_s=parse_duration(timeout, name="timeout"))
     return profile
 
