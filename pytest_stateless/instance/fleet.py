@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_stateless.forkserver.handle import ZygoteHandle
 from pytest_stateless.instance.anchors import Anchors
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LEARN_TIMEOUT_S = 300.0
 COLD_START_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 5.0
+_ABORT_TIMEOUT_S = 2.0
 _MAX_RETIRING = 8
 
 
@@ -262,14 +263,14 @@ class Fleet:
             handle: The instance.
 
         Returns:
-            How it ended.
+            How it ended; None if nobody could tell in time.
         """
-        handle.signal(Signal(instance=handle.number, action="abort"))
-        try:
-            return (yield from handle.await_exit(time.monotonic() + 1.0))
-        except DeadlinePassed:  # it ignores the signal
-            handle.signal(Signal(instance=handle.number, action="kill"))
-            return (yield from handle.await_exit(time.monotonic() + _END_TIMEOUT_S))
+        actions: tuple[Literal["abort", "kill"], ...] = ("abort", "kill")
+        for action in actions:  # it may ignore the first
+            handle.signal(Signal(instance=handle.number, action=action))
+            with contextlib.suppress(DeadlinePassed):
+                return (yield from handle.await_exit(time.monotonic() + _ABORT_TIMEOUT_S))
+        return None
 
     def drain(self) -> Steps[tuple[tuple[int, Exited], ...]]:
         """Wait until every retired instance is gone.
