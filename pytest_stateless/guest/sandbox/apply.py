@@ -11,6 +11,7 @@ from pytest_stateless.guest.sandbox.plan import (
     DropCapabilities,
     ForbidNewPrivileges,
     Hold,
+    KeepApart,
     MakePrivate,
     MakeReadOnly,
     MapUser,
@@ -77,6 +78,8 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
             if operation.is_writable:
                 linux.set_writable(what, tree)
             linux.move_mount(what, tree, operation.path)
+        case KeepApart():
+            linux.keep_apart(what)
         case DropCapabilities():
             linux.drop_capabilities(what, operation.keep)
         case ForbidNewPrivileges():

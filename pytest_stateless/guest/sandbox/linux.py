@@ -32,6 +32,9 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 23, 24, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
+_LANDLOCK_CREATE_RULESET_VERSION = 1
+_LANDLOCK_SCOPE_SIGNAL, _LANDLOCK_VERSION_OF_SCOPES = 2, 6
 CAP_SYS_ADMIN = 21
 
 
@@ -151,6 +154,34 @@ def adopt_orphans() -> None:
 def forbid_new_privileges(what: str) -> None:
     """Let no exec gain privileges, PR_SET_NO_NEW_PRIVS."""
     prctl(what, _PR_SET_NO_NEW_PRIVS, 1)
+
+
+def keep_apart(what: str) -> None:
+    """Become a Landlock domain, from which other processes cannot be signalled or traced.
+
+    Tracing is refused to every domain, and with it what of `/proc` needs the same permission:
+    `root`, `cwd`, `fd`, `mem`, `environ`. Nothing happens where the kernel has no such scopes.
+
+    Source: https://docs.kernel.org/userspace-api/landlock.html, "IPC scoping"
+    """
+    version = _libc().syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_CREATE_RULESET_VERSION)
+    if version < _LANDLOCK_VERSION_OF_SCOPES:
+        return
+    attributes = struct.pack("=QQQ", 0, 0, _LANDLOCK_SCOPE_SIGNAL)
+    size = ctypes.c_size_t(len(attributes))
+    ruleset = _call(
+        what,
+        "landlock_create_ruleset",
+        lambda: _libc().syscall(_LANDLOCK_CREATE_RULESET, attributes, size, 0),
+    )
+    try:
+        _call(
+            what,
+            "landlock_restrict_self",
+            lambda: _libc().syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0),
+        )
+    finally:
+        os.close(ruleset)
 
 
 def drop_capabilities(what: str, keep: tuple[int, ...]) -> None:

@@ -8,6 +8,7 @@ its own `/tmp`. So no moment exists in which an instance could write.
 Order is part of the law:
 
 * what lies under `/tmp` is taken hold of before a tmpfs covers it, and put back after;
+* processes are kept apart when every mount is made, and before the capability that it takes goes;
 * capabilities go last but one, because everything before needs them;
 * `no_new_privs` goes last, so that nothing after it can win anything back.
 
@@ -98,6 +99,15 @@ class PutBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepApart:
+    """Let it neither signal, trace nor look into what it did not start, landlock(7).
+
+    Or an instance could write another's `/tmp` through `/proc`. Linux before 6.12 cannot do
+    it, and there nothing is done: the host is out of reach all the same.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DropCapabilities:
     """Give up every capability but these, for ever, capabilities(7)."""
 
@@ -119,6 +129,7 @@ Operation = (
     | Hold
     | MountTmp
     | PutBack
+    | KeepApart
     | DropCapabilities
     | ForbidNewPrivileges
 )
@@ -177,6 +188,7 @@ def plan_instance(seal: Seal, *, is_privileged: bool) -> tuple[Operation, ...]:
         *(Hold(path=path) for path in held),
         MountTmp(path="/tmp", size_bytes=seal.tmp_bytes),
         *(PutBack(path=path, is_writable=path in seal.writable) for path in held),
+        KeepApart(),
         DropCapabilities(keep=FILE_CAPABILITIES if is_privileged else ()),
         ForbidNewPrivileges(),
     )
