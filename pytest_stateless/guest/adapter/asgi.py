@@ -99,7 +99,8 @@ class AsgiAdapter:
     async def _start(self) -> None:
         self._lifespan = Lifespan(self._app, self._reference)
         self._state = self._lifespan.state
-        await self._lifespan.start()
+        with self._watch.starting(self._stack, AsgiAdapter._run.__code__):
+            await self._lifespan.start()
 
     async def _serve(self, request: Serve, chunks: tuple[bytes, ...], sink: Sink) -> None:
         exchange = AsgiExchange(
@@ -134,6 +135,7 @@ class AsgiAdapter:
             await asyncio.wait(settled, timeout=UNWIND_S, return_when=asyncio.FIRST_COMPLETED)
         is_late = _is_late(exchange, task)
         survivors = await find_survivors(exchange, is_unwound=task.done())
+        survivors += self._watch.schedulers()
         if task.done():
             exchange.finish(_outcome(task))
         else:

@@ -2,12 +2,14 @@
 
 A task of a task group ends before the code that opened the group goes on, so it is no finding
 while the app itself still unwinds. A library's own task that first-party code caused only
-indirectly is told apart by `runs_first_party`.
+indirectly is told apart by `runs_first_party`. Of the tasks that the lifespan started only those
+that run first-party code count, with every request: they are schedulers, or come to the same.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import os
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from pytest_stateless.guest.adapter.asgi_exchange import AsgiExchange
+    from pytest_stateless.guest.stack import StackReader
 
 _ASYNCIO = os.path.dirname(os.path.abspath(asyncio.__file__)) + os.sep
 _GROUPS = (_ASYNCIO + "taskgroups.py", "/anyio/_backends/_asyncio.py")
@@ -70,7 +73,31 @@ class TaskWatch:
 
     def __init__(self) -> None:
         self._inner: Callable[..., Any] | None = None
+        self._reading_start: tuple[StackReader, CodeType] | None = None
+        self._of_start: list[tuple[asyncio.Future[Any], Survivor]] = []
         self.serving: AsgiExchange | None = None
+
+    @contextlib.contextmanager
+    def starting(self, stack: StackReader, boundary: CodeType) -> Iterator[None]:
+        """Take down what the lifespan starts, inside this block.
+
+        Args:
+            stack: Decides what is first-party.
+            boundary: The code of the function that runs the app; stacks end there.
+
+        Yields:
+            None.
+        """
+        self._reading_start = (stack, boundary)
+        try:
+            yield
+        finally:
+            self._reading_start = None
+
+    def schedulers(self) -> list[Survivor]:
+        """List the user's tasks that the lifespan started and that are alive."""
+        self._of_start = [(task, one) for task, one in self._of_start if not task.done()]
+        return [survivor for _, survivor in self._of_start]
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         """Become the loop's task factory, in front of the app's own.
@@ -101,9 +128,11 @@ class TaskWatch:
         """
         # a thread that schedules a task does not always carry its request's context
         exchange = CURRENT.get() or (None if IS_LIFESPAN.get() else self.serving)
-        started = None
+        started = scheduler = None
         if exchange is not None and not exchange.thawed.is_set():
             started = _read_start(exchange, coro)  # an eager task may be done before it is ours
+        elif self._reading_start is not None and IS_LIFESPAN.get():
+            scheduler = _read_scheduler(*self._reading_start, coro)
         task: asyncio.Future[Any] = (
             self._inner(loop, coro, **options)
             if self._inner is not None
@@ -116,6 +145,8 @@ class TaskWatch:
                     task=task, target=target, stack=stack, is_grouped=is_grouped, is_own=is_own
                 )
             )
+        if scheduler is not None:
+            self._of_start.append((task, scheduler))
         return task
 
 
@@ -182,6 +213,24 @@ def _read_start(exchange: AsgiExchange, coro: object) -> tuple[str, tuple[Frame,
     is_grouped = any(frame.path.endswith(_GROUPS) for frame in machinery)
     is_own = runs_own or (nearest is not None and nearest.is_first_party)
     return _target(coro), stack, is_grouped, is_own
+
+
+def _read_scheduler(stack: StackReader, boundary: CodeType, coro: object) -> Survivor | None:
+    code = getattr(coro, "cr_code", None) or getattr(coro, "gi_code", None)
+    if not isinstance(code, CodeType) or not stack.owns(code.co_filename):
+        return None
+    trail = read_trail(stack, sys._getframe(2), boundary)  # noqa: SLF001 (the factory's caller)
+    if innermost_first_party(trail) is None:
+        trail = (stack.of_code(code), *trail)
+    target = _target(coro)
+    return Survivor(
+        kind="scheduler",
+        name=target.rpartition(".")[2],
+        target=target,
+        stack=trail,
+        runs_first_party=True,
+        phase="start",
+    )
 
 
 def _split(stack: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], Frame | None]:

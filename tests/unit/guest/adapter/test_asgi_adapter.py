@@ -456,7 +456,7 @@ def test_the_tasks_of_a_group_are_no_findings_while_the_app_unwinds(
     assert serve(app).survivors == []
 
 
-def test_a_task_that_the_lifespan_started_is_not_the_requests(
+def test_a_task_of_the_users_that_the_lifespan_started_is_a_scheduler(
     started: Callable[[object], AsgiAdapter],
 ) -> None:
     async def poll() -> None:
@@ -464,7 +464,7 @@ def test_a_task_that_the_lifespan_started_is_not_the_requests(
             pending = asyncio.create_task(asyncio.sleep(3600))
             await asyncio.wait({pending}, timeout=0)
 
-    kept: list[object] = []
+    kept: list[asyncio.Task[None]] = []
 
     async def app(scope: dict[str, Any], receive: Call, send: Call) -> None:
         if scope["type"] == "lifespan":
@@ -473,6 +473,40 @@ def test_a_task_that_the_lifespan_started_is_not_the_requests(
             await receive()
             await receive()
         await asyncio.sleep(0)
+        await answer(send)
+
+    adapter = started(app)
+    for _ in range(2):
+        sink = RecordingSink()
+        adapter.serve(make_request(), (), sink)
+
+        (survivor,) = sink.survivors
+        assert (survivor.kind, survivor.phase) == ("scheduler", "start")
+        assert survivor.target.endswith("poll")
+        own = [frame.source for frame in survivor.stack if frame.is_first_party]
+        assert own == ["kept.append(asyncio.create_task(poll()))"]
+
+    kept[0].cancel()
+    sink = RecordingSink()
+    adapter.serve(make_request(), (), sink)
+    assert sink.survivors == []
+
+
+def test_tasks_of_libraries_and_finished_ones_that_the_lifespan_started_are_no_findings(
+    started: Callable[[object], AsgiAdapter],
+) -> None:
+    async def warm_up() -> None:
+        """End at once."""
+
+    kept: list[object] = []
+
+    async def app(scope: dict[str, Any], receive: Call, send: Call) -> None:
+        if scope["type"] == "lifespan":
+            kept.append(asyncio.create_task(asyncio.sleep(3600)))
+            await asyncio.create_task(warm_up())
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await receive()
         await answer(send)
 
     sink = RecordingSink()
