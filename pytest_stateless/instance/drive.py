@@ -26,6 +26,9 @@ def run(steps: Steps[T]) -> T:
     except StopIteration as stop:
         result: T = stop.value
         return result
+    finally:
+        # Ctrl-C leaves through here: the computation's own clean-up runs now
+        steps.close()
 
 
 async def run_async(steps: Steps[T]) -> T:

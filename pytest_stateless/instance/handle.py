@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHUNK_BYTES = 1 << 18
+_MAX_CHUNKS = 16
+"""At one look: who sends without end must not keep its reader from looking at the clock. It is
+more than a pipe or a socket holds, so that what has been sent before the look is read in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,14 +192,21 @@ class InstanceHandle:
         self._push()
         if self._is_channel_open:
             self._pull_channel()
-        for descriptor in list(self._open):
-            self._pull_pipe(descriptor)
+        # the exit pipe first: what was written before its end is there then
+        for descriptor in (self._exit, self._stdout, self._stderr):
+            if descriptor in self._open:
+                self._pull_pipe(descriptor)
 
     def _pull_channel(self) -> None:
         try:
-            while data := self._sock.recv(_CHUNK_BYTES):
+            for _ in range(_MAX_CHUNKS):
+                data = self._sock.recv(_CHUNK_BYTES)
+                if not data:
+                    break
                 self._decoder.feed(data)
                 self._inbox.extend(self._decoder.messages())
+            else:
+                return
         except BlockingIOError:
             return
         except ConnectionResetError:
@@ -210,13 +220,18 @@ class InstanceHandle:
 
     def _pull_pipe(self, descriptor: int) -> None:
         try:
-            while data := os.read(descriptor, _CHUNK_BYTES):
+            for _ in range(_MAX_CHUNKS):
+                data = os.read(descriptor, _CHUNK_BYTES)
+                if not data:
+                    break
                 if descriptor == self._exit:
                     self._exit_decoder.feed(data)
                 elif descriptor == self._stdout:
                     self.output.stdout += data
                 else:
                     self.output.stderr += data
+            else:
+                return
         except BlockingIOError:
             return
         if descriptor == self._exit:

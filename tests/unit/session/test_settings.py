@@ -181,7 +181,7 @@ def test_a_choice_of_a_later_release_is_refused_as_such(name: str, value: str) -
     assert str(caught.value).startswith(f"marker: {name} = {value!r}: ")
 
 
-@pytest.mark.parametrize("value", ["warm", "", "COLD", ["cold"], None, 3])
+@pytest.mark.parametrize("value", ("warm", "", "COLD", ["cold"], None, 3))
 def test_an_unknown_choice_is_refused_with_the_choices(value: object) -> None:
     with pytest.raises(ConfigurationError, match=r"choose one of auto, cold, spawn$"):
         resolve(marker(start=value))
@@ -223,15 +223,15 @@ def test_a_timeout_can_be_shorter_than_a_second() -> None:
     assert resolve(marker(timeout="250 ms")).platform.timeout_s == 0.25
 
 
-@pytest.mark.parametrize("name", ["tmp_size", "memory", "timeout"])
-@pytest.mark.parametrize("value", ["12 parsecs", "", "-1 MB", 0, "0", -1, True, [1], float("nan")])
+@pytest.mark.parametrize("name", ("tmp_size", "memory", "timeout"))
+@pytest.mark.parametrize("value", ("12 parsecs", "", "-1 MB", 0, "0", -1, True, [1], float("nan")))
 def test_a_quantity_that_cannot_be_meant_is_refused_by_its_name(name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=rf"^{name} = "):
         resolve(marker(**{name: value}))
 
 
-@pytest.mark.parametrize("name", ["app", "platform", "setup"])
-@pytest.mark.parametrize("value", [3, ["shop:app"], None, object])
+@pytest.mark.parametrize("name", ("app", "platform", "setup"))
+@pytest.mark.parametrize("value", (3, ["shop:app"], None, object))
 def test_a_text_that_is_none_is_refused_by_its_name(name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=rf"^{name} = .* is no text"):
         resolve(ini(**{name: value}))
@@ -249,18 +249,18 @@ def test_an_unknown_platform_is_refused_with_those_that_are_known() -> None:
 
 @pytest.mark.parametrize(
     ("entry", "pair"),
-    [
+    (
         ("TABLE_NAME=orders", ("TABLE_NAME", "orders")),
         (" A = b c ", ("A", "b c")),
         ("EMPTY=", ("EMPTY", "")),
         ("URL=postgres://u:p@h/db?a=b", ("URL", "postgres://u:p@h/db?a=b")),
-    ],
+    ),
 )
 def test_an_env_line_is_cut_at_its_first_equals_sign(entry: str, pair: tuple[str, str]) -> None:
     assert resolve(ini(env=[entry])).env == (pair,)
 
 
-@pytest.mark.parametrize("entry", ["TABLE_NAME", "=orders", "  = x", ""])
+@pytest.mark.parametrize("entry", ("TABLE_NAME", "=orders", "  = x", ""))
 def test_an_env_line_without_name_or_value_is_refused(entry: str) -> None:
     with pytest.raises(ConfigurationError, match="write NAME=value") as caught:
         resolve(ini(env=[entry]))
