@@ -88,8 +88,19 @@ class ZygoteHandle:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process.poll() is None
+        """Whether it can be told to fork.
+
+        Its end of the control socket closes with it, a moment before the process above it has
+        seen it die.
+        """
+        if self._process.poll() is not None:
+            return False
+        try:
+            return self._control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     @property
     def pid(self) -> int:

@@ -25,6 +25,7 @@ from pytest_stateless.forkserver.preload import preload
 from pytest_stateless.guest import instance
 from pytest_stateless.guest.effects import EffectWatch
 from pytest_stateless.guest.imports import FirstPartyFinder
+from pytest_stateless.guest.observe import hook
 from pytest_stateless.wire import framing
 from pytest_stateless.wire.control import Exited, Fork, Preload, Preloaded, Signal
 
@@ -73,7 +74,9 @@ class Zygote:
         sys.meta_path.insert(0, self._finder)
         # an instance may interrupt every process of its user that it sees
         self._interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # once here rather than in each instance, where every page that it touches is copied
         framing.warm_up()
+        hook.install()
         gc.disable()
 
     def run(self) -> None:

@@ -131,8 +131,7 @@ def _serve(channel: Channel, finder: FirstPartyFinder) -> NoReturn:
 
 def _become(begin: Begin, finder: FirstPartyFinder) -> None:
     """Take over the test process's environment and let first-party modules be imported."""
-    os.environ.clear()
-    os.environ.update(begin.environ)
+    _change_environment(begin.environ)
     if "TZ" in os.environ:
         time.tzset()
     sys.path[:] = begin.sys_path
@@ -144,6 +143,15 @@ def _become(begin: Begin, finder: FirstPartyFinder) -> None:
     if numpy_random is not None:
         # `random` and OpenSSL notice a fork by themselves; numpy's legacy generator does not
         numpy_random.seed()
+
+
+def _change_environment(environ: dict[str, str]) -> None:
+    """Make the environment equal to `environ`, touching only what differs."""
+    for name in os.environ.keys() - environ.keys():
+        del os.environ[name]
+    for name, value in environ.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 def _serve_requests(channel: Channel, server: Server) -> None:

@@ -57,7 +57,7 @@ class Platform:
         """Take the settings of a test; forgets what the test before declared."""
         self.settings = settings
         self._has_learnt = False
-        self._service_paths = list(settings.service_paths)
+        self._service_paths = []
         self.boundary = provision.first_party(settings, self.surroundings)
         self.places = Places(
             rootdir=self.surroundings.rootdir, source_map=provision.source_map(self.boundary)
@@ -106,12 +106,7 @@ class Platform:
         Raises:
             ConfigurationError: There is no such folder.
         """
-        folder = path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120
-        if not os.path.isdir(folder):  # noqa: PTH112
-            raise ConfigurationError(
-                f"service path {path!r} does not exist; make it before it is declared"
-            )
-        self._service_paths.append(os.path.abspath(folder))  # noqa: PTH100 (a string goes on)
+        self._service_paths.append(_service_folder(path))
 
     def converse(self, title: str, *, with_app: bool) -> tuple[Entry, Conversation]:
         """Open an exchange.
@@ -142,8 +137,14 @@ class Platform:
     # instances
 
     def recipe(self) -> Recipe:
-        """Return what an instance of this test is made by."""
-        seal = provision.seal(self.settings, self.surroundings, self._service_paths)
+        """Return what an instance of this test is made by.
+
+        Raises:
+            ConfigurationError: A service path of the settings does not exist.
+        """
+        # not before: a fixture of the test may have to make it
+        folders = [_service_folder(path) for path in self.settings.service_paths]
+        seal = provision.seal(self.settings, self.surroundings, folders + self._service_paths)
         return Recipe(
             seal=seal,
             memory_bytes=self.settings.platform.memory_bytes,
@@ -222,3 +223,12 @@ class Platform:
         self.fleet.close()
         self._local.close()
         return self.totals
+
+
+def _service_folder(path: str) -> str:
+    folder = path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120
+    if not os.path.isdir(folder):  # noqa: PTH112
+        raise ConfigurationError(
+            f"service path {path!r} does not exist; make it before the first request"
+        )
+    return os.path.abspath(folder)  # noqa: PTH100 (a string goes on)

@@ -27,6 +27,8 @@ from pytest_stateless.wire.messages import Serve
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from pytest_stateless.judge.context import ExchangeContext
+    from pytest_stateless.model.finding import Finding
     from pytest_stateless.session.platform import Platform
 
 BASE_URL = "https://localhost"
@@ -230,14 +232,20 @@ def _open(platform: Platform, request: httpx2.Request, chunks: tuple[bytes, ...]
     )
     entry, conversation = platform.converse(f"{request.method} {path}", with_app=True)
     conversation.patience_s = request.extensions.get("timeout", {}).get("read")
-    size = sum(map(len, chunks))
-    finding = judge_payload("request", size, context=entry.context, place=caller_place(platform))
+    finding = _judge_size(platform, entry.context, sum(map(len, chunks)))
     if finding is not None and platform.is_enforced:
         entry.limits.append(finding)
         entry.exchange.status = _CONTENT_TOO_LARGE
         entry.exchange.is_complete = True
         return _Opening(exchange=entry.exchange, conversation=None, serve=serve)
     return _Opening(exchange=entry.exchange, conversation=conversation, serve=serve)
+
+
+def _judge_size(platform: Platform, context: ExchangeContext, size: int) -> Finding | None:
+    limit = platform.settings.platform.request_bytes
+    if limit is None or size <= limit:
+        return None  # the usual case need not look for the caller
+    return judge_payload("request", size, context=context, place=caller_place(platform))
 
 
 def _turn_away(exchange: Exchange) -> httpx2.Response:
