@@ -73,12 +73,20 @@ def first_party(settings: Settings, surroundings: Surroundings) -> FirstParty:
 
 @functools.cache
 def _excluded(rootdir: str) -> tuple[str, ...]:
-    """Find what below the rootdir is not the user's own code."""
+    """Find what below the rootdir is not the user's own code.
+
+    A folder around the rootdir excludes nothing: `/usr` of the system's Python is one of
+    `/usr/src/app`.
+    """  # noqa: DOC201 (the summary says it)
     candidates = [Path(rootdir) / name for name in _NOT_FIRST_PARTY]
     candidates += [path.parent for path in Path(rootdir).glob("*/pyvenv.cfg")]
     candidates += [Path(sys.prefix), Path(sys.base_prefix), _OWN_FOLDER]
     return tuple(
-        sorted({str(path) for path in candidates if path.is_dir() and str(path) != rootdir})
+        sorted({
+            str(path)
+            for path in candidates
+            if path.is_dir() and not Path(rootdir).is_relative_to(path)
+        })
     )
 
 

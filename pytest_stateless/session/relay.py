@@ -6,6 +6,8 @@ sections, records in `caplog`, warnings in the warnings summary or as errors.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import sys
 import warnings
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 def relay_output(output: Output) -> None:
     """Write what has arrived to this process's streams, and forget it."""
     for stream, data in ((sys.stdout, output.stdout), (sys.stderr, output.stderr)):
-        if data:
-            stream.write(data.decode(errors="replace"))
-            data.clear()
+        if data and stream is not None:
+            text = data.decode(errors="replace")
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        data.clear()
 
 
 def relay_log(record: LogRecord) -> None:
@@ -61,14 +65,31 @@ def relay_warning(warned: Warned) -> None:
     Raises:
         Warning: The filters turn it into an error.
     """
-    warnings.warn_explicit(warned.text, _category(warned), warned.path, warned.line, registry={})
+    warnings.warn_explicit(_remake(warned), UserWarning, warned.path, warned.line, registry={})
 
 
-def _category(warned: Warned) -> type[Warning]:
-    """Find the class, or the nearest base of it that this process has imported."""
+def _remake(warned: Warned) -> Warning:
+    """Make the warning again, or one of the nearest base that this process can make."""
     for name in warned.category:
-        module, _, qualname = name.rpartition(".")
-        found = getattr(sys.modules.get(module), qualname, None)
+        found = _find(name)
+        if found is None:
+            continue
+        # not all classes are made from their text alone; `__new__` takes anything
+        for make in (found, functools.partial(found.__new__, found)):
+            with contextlib.suppress(Exception):
+                warning = make(warned.text)
+                if str(warning) == warned.text:
+                    return warning
+    return UserWarning(warned.text)
+
+
+def _find(name: str) -> type[Warning] | None:
+    """Find an imported class by `module.qualname`, whose parts may have dots of their own."""
+    parts = name.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        found: object = sys.modules.get(".".join(parts[:count]))
+        for part in parts[count:]:
+            found = getattr(found, part, None)
         if isinstance(found, type) and issubclass(found, Warning):
             return found
-    return UserWarning
+    return None
