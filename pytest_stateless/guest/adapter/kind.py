@@ -52,7 +52,7 @@ def detect_kind(app: object, reference: str = "") -> AppKind:
             return "lambda"
         if not _is_function(app):
             return "wsgi"
-    raise AdapterError(_undecided(app, names, reference))
+    raise AdapterError(_undecided(app, names, required, reference))
 
 
 def _positional(app: Callable[..., object]) -> tuple[list[str], bool, int]:
@@ -92,17 +92,22 @@ def _is_function(app: object) -> bool:
     return inspect.isroutine(_innermost(app)) or inspect.isclass(app)
 
 
-def _undecided(app: object, names: list[str], reference: str) -> str:
+def _undecided(app: object, names: list[str], required: int, reference: str) -> str:
     shown = reference or repr(app)
     bare = reference or "module:attribute"
+    name = f"{bare}()"
     if not names:
-        name = f"{bare}()"
         return (
             f"app {shown!r} takes no arguments, so it is no app; if it is a factory, write {name!r}"
         )
     taken = ", ".join(names)
-    return (
+    text = (
         f"app {shown!r} takes ({taken}), which tells neither WSGI (environ, start_response) "
         "nor ASGI (scope, receive, send) nor Lambda (event, context); "
-        f"write 'wsgi:{bare}', 'asgi:{bare}' or 'lambda:{bare}'"
     )
+    if not required:
+        text += f"if it is a factory, write {name!r}; if it is an app, "
+    elif len(names) < _OTHER_ARGUMENTS:
+        called = f"{bare}('...')"
+        text += f"if it is a factory, give it its arguments, as in {called!r}; if it is an app, "
+    return text + f"write 'wsgi:{bare}', 'asgi:{bare}' or 'lambda:{bare}'"

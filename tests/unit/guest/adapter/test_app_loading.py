@@ -237,6 +237,16 @@ def test_a_kind_that_cannot_be_told_is_asked_for(app: Callable[..., object]) -> 
         detect_kind(app, "shop:app")
 
 
+def test_what_may_be_a_factory_without_its_call_is_told_so() -> None:
+    def create_app(test_config: object = None) -> object: ...
+    def make_app(settings: object) -> object: ...
+
+    with pytest.raises(AdapterError, match=r"if it is a factory, write 'shop:create_app\(\)'"):
+        detect_kind(create_app, "shop:create_app")
+    with pytest.raises(AdapterError, match=r"arguments, as in \"shop:make_app\('...'\)\""):
+        detect_kind(make_app, "shop:make_app")
+
+
 @pytest.mark.parametrize("kind", ("wsgi", "asgi", "lambda"))
 def test_each_kind_has_its_adapter(kind: AppKind) -> None:
     assert make_adapter(loaded(_wsgi, kind), STACK).kind == kind
