@@ -87,6 +87,6 @@ def pytest_terminal_summary(
     totals = SessionTotals.merged(state.totals)
     lines = format_summary(totals, terminalreporter._tw.fullwidth)  # noqa: SLF001
     if lines:
-        terminalreporter.section("stateless")
+        terminalreporter.write_sep("=", "stateless")  # `section` leaves the progress line open
         for line in lines:
             terminalreporter.write_line(line)
