@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_stateless.model.finding import Finding
     from pytest_stateless.plugin.state import State
+    from pytest_stateless.session.platform import Platform
 
 _OUR_FILES = ("/pytest_stateless/", "/httpx2/")
 _WIDTH = 100
@@ -54,7 +55,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         if "stateless" in getattr(item, "fixturenames", ()) and state.platform.settings.app:
             # here, and not at the first request: a Hypothesis example has a deadline
-            state.platform.prepare()
+            _prepare(state.platform)
         result = yield
     except BaseException as error:
         _cut(error)
@@ -62,6 +63,18 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         raise
     _raise_findings(item, state)
     return result
+
+
+def _prepare(platform: Platform) -> None:
+    from pytest_stateless.errors import StatelessError  # noqa: PLC0415 (only where it is used)
+
+    try:
+        platform.prepare()
+    except StatelessError as error:
+        text = f"{type(error).__name__}: {error}"
+    else:
+        return
+    pytest.fail(text, pytrace=False)  # no line of the test's has run: there is none to show
 
 
 def _watch_examples(item: pytest.Item, state: State) -> None:
