@@ -260,6 +260,9 @@ class Conversation:
         )
         if findings:
             text = format_findings(findings, _REPORT_WIDTH)
+        first = text.partition("\n")[0]
+        if not self._platform.is_news(first):
+            text = f"{first} (told in full in the first test that it failed)"
         raise ColdStartError(text, findings)
 
     def _next(self) -> Steps[ResponseStart | ResponseBody | Returned | Done]:

@@ -49,6 +49,8 @@ class Platform:
         self._warm: InstanceHandle | None = None
         self._service_paths: list[str] = []
         self._has_learnt = False
+        self._test = 0
+        self._told: dict[str, int] = {}
         self._local = LocalServers()
 
     # the test
@@ -56,6 +58,7 @@ class Platform:
     def configure(self, settings: Settings) -> None:
         """Take the settings of a test; forgets what the test before declared."""
         self.settings = settings
+        self._test += 1
         self._has_learnt = False
         self._service_paths = []
         self.boundary = provision.first_party(settings, self.surroundings)
@@ -80,6 +83,17 @@ class Platform:
         """
         self._settle()
         return self.ledger.findings()
+
+    def is_news(self, failure: str) -> bool:
+        """Tell whether a start's failure is to be told in full: in the first test that it fails.
+
+        Args:
+            failure: Its first line, which says all that tells it from others.
+
+        Returns:
+            Whether no test before this one has told it.
+        """
+        return self._told.setdefault(failure, self._test) == self._test
 
     def _settle(self) -> None:
         """Wait until every retired instance is gone, and learn what it had left."""
