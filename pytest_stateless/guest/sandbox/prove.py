@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_stateless.wire.control import Seal
 
 _PROBES = ("/", "/dev/shm")
+_NEVER_WRITABLE = ("/proc", "/sys", "/dev")
 _PROBE_NAME = ".pytest-stateless-probe"
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
@@ -33,6 +34,9 @@ def prove(seal: Seal) -> None:
     Raises:
         SandboxSetupError: The seal does not hold.
     """
+    for path in seal.writable:
+        if _is_within(path, _NEVER_WRITABLE):
+            raise SandboxSetupError(f"proof: {path} cannot be a service path", "move_mount", 0)
     for point, is_read_only in _mounts():
         if not is_read_only and point != "/tmp" and not _is_within(point, seal.writable):
             raise SandboxSetupError(f"proof: {point} is still writable", "mount_setattr", 0)
