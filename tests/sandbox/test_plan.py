@@ -1,0 +1,126 @@
+"""What a plan consists of, and in which order; no kernel needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_stateless.guest.sandbox.plan import (
+    DEVICES,
+    FILE_CAPABILITIES,
+    DropCapabilities,
+    ForbidNewPrivileges,
+    Hold,
+    KeepApart,
+    MakePrivate,
+    MakeReadOnly,
+    MapUser,
+    MountProc,
+    MountTmp,
+    PutBack,
+    ReplaceDevices,
+    Unshare,
+    describe,
+    plan_instance,
+    plan_namespaces,
+    plan_zygote,
+)
+from pytest_stateless.wire.control import Seal
+
+SEALS = (
+    Seal(tmp_bytes=1),
+    Seal(tmp_bytes=1, visible=("/tmp/a", "/tmp/b")),
+    Seal(tmp_bytes=1, writable=("/tmp/a", "/srv/b")),
+    Seal(tmp_bytes=1, visible=("/tmp/a",), writable=("/tmp/a/b", "/tmp/a/b/c")),
+    Seal(tmp_bytes=1, visible=("/tmp/a",), writable=("/tmp/a",)),
+)
+seals = pytest.mark.parametrize("seal", SEALS)
+privileged = pytest.mark.parametrize("is_privileged", (True, False))
+
+
+@seals
+@privileged
+def test_the_last_operations_are_those_that_cannot_be_undone(
+    seal: Seal, *, is_privileged: bool
+) -> None:
+    plan = plan_instance(seal, is_privileged=is_privileged)
+    keep = FILE_CAPABILITIES if is_privileged else ()
+    assert plan[-3:] == (KeepApart(), DropCapabilities(keep=keep), ForbidNewPrivileges())
+
+
+@seals
+def test_everything_is_held_before_tmp_is_covered_and_put_back_after(seal: Seal) -> None:
+    plan = plan_instance(seal, is_privileged=True)
+    cover = plan.index(MountTmp(path="/tmp", size_bytes=seal.tmp_bytes))
+    held = [position for position, one in enumerate(plan) if isinstance(one, Hold)]
+    put_back = [position for position, one in enumerate(plan) if isinstance(one, PutBack)]
+    assert all(position < cover for position in held)
+    assert all(position > cover for position in put_back)
+
+
+@seals
+def test_what_is_held_is_put_back_once_and_writable_only_if_it_is_a_service_path(
+    seal: Seal,
+) -> None:
+    plan = plan_instance(seal, is_privileged=True)
+    held = [one.path for one in plan if isinstance(one, Hold)]
+    put_back = {one.path: one.is_writable for one in plan if isinstance(one, PutBack)}
+    assert sorted(held) == sorted({*seal.visible, *seal.writable})
+    assert put_back == {path: path in seal.writable for path in held}
+
+
+@seals
+def test_a_folder_is_put_back_after_the_folders_that_contain_it(seal: Seal) -> None:
+    plan = plan_instance(seal, is_privileged=True)
+    order = [one.path for one in plan if isinstance(one, PutBack)]
+    for position, path in enumerate(order):
+        assert not any(outer.startswith(path + "/") for outer in order[:position])
+
+
+@seals
+@privileged
+def test_an_instance_leaves_the_mounts_of_others_before_it_changes_any(
+    seal: Seal, *, is_privileged: bool
+) -> None:
+    first = plan_instance(seal, is_privileged=is_privileged)[0]
+    assert first == Unshare(namespaces=("mount", "ipc"))
+
+
+@pytest.mark.parametrize("has_pid", (True, False))
+def test_a_user_namespace_comes_first_and_is_mapped_before_any_mount(*, has_pid: bool) -> None:
+    plan = plan_namespaces(uid=1000, gid=100, is_privileged=False, has_pid=has_pid)
+    unshare, *rest = plan
+    assert isinstance(unshare, Unshare)
+    assert unshare.namespaces[0] == "user"
+    assert rest == [MapUser(uid=1000, gid=100), MakePrivate()]
+
+
+@pytest.mark.parametrize("has_pid", (True, False))
+def test_root_needs_no_user_namespace(*, has_pid: bool) -> None:
+    plan = plan_namespaces(uid=0, gid=0, is_privileged=True, has_pid=has_pid)
+    unshare = Unshare(namespaces=("mount", "pid") if has_pid else ("mount",))
+    assert plan == (unshare, MakePrivate())
+
+
+def test_the_zygote_s_tree_becomes_read_only_when_all_its_mounts_are_made() -> None:
+    devices, read_only = ReplaceDevices(names=DEVICES), MakeReadOnly(path="/")
+    assert plan_zygote(has_pid=True) == (MountProc(), devices, read_only)
+
+
+def test_without_a_pid_namespace_the_zygote_keeps_the_proc_of_the_host() -> None:
+    assert not any(isinstance(one, MountProc) for one in plan_zygote(has_pid=False))
+
+
+def test_no_device_that_leads_to_a_disk_or_to_memory_is_kept() -> None:
+    assert set(DEVICES) <= {"null", "zero", "full", "random", "urandom", "tty"}
+
+
+def test_no_kept_capability_undoes_a_mount_or_opens_files_by_handle() -> None:
+    dac_read_search, mknod, sys_admin, sys_ptrace, sys_chroot = 2, 27, 21, 19, 18
+    assert not {dac_read_search, mknod, sys_admin, sys_ptrace, sys_chroot} & {*FILE_CAPABILITIES}
+
+
+def test_an_operation_is_named_in_words() -> None:
+    assert describe(MountTmp(path="/tmp", size_bytes=512)) == (
+        "mount tmp (path='/tmp', size_bytes=512)"
+    )
+    assert describe(ForbidNewPrivileges()) == "forbid new privileges ()"
