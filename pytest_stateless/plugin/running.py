@@ -202,4 +202,7 @@ def pytest_runtest_makereport(
     if call.when == "call" and report.failed:
         sections: list[tuple[str, str]] = item.stash.setdefault(SECTIONS, [])
         report.sections.extend(sections)
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:  # the short summary has one line of the terminal, too short for this
+        crash.message = crash.message.removeprefix("pytest_stateless.errors.")
     return report
