@@ -7,9 +7,13 @@ import os
 import sys
 import threading
 import warnings
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
     from pytest_stateless.guest.effects import EffectWatch
     from pytest_stateless.guest.imports import FirstPartyFinder
     from pytest_stateless.wire.control import Preload
@@ -21,8 +25,9 @@ def preload(
     """Import modules ahead.
 
     A module that cannot be imported without the app, or that asked for a first-party module, or
-    that wrote a file or started something, is dropped together with what it imported: an instance
-    imports it itself.
+    that wrote a file or started something, is dropped together with what it imported from then
+    on: an instance imports it itself. What was complete by then is kept. It has no part in it,
+    and some modules cannot be imported a second time in a process, numpy for one.
 
     Args:
         order: What to import and what to refuse.
@@ -49,16 +54,81 @@ def preload(
     return tuple(dropped)
 
 
+class _Trial:
+    """One import: what was complete when it first did what the zygote cannot keep."""
+
+    def __init__(self) -> None:
+        self.before = frozenset(sys.modules)
+        self._complete: frozenset[str] = frozenset()
+        self._spoilt: frozenset[str] = frozenset()
+
+    def spoil(self, failed: Iterable[str] = ()) -> None:
+        """Note what is complete and what is not, unless that has been noted before.
+
+        Args:
+            failed: Modules that an exception has removed already.
+        """
+        if not self._spoilt:
+            names = frozenset(sys.modules) - self.before
+            self._complete = frozenset(filter(_is_complete, names))
+            self._spoilt = (names - self._complete) | frozenset(failed)
+
+    def undo(self) -> None:
+        """Remove what the import brought and must not stay, also from parents' attributes."""
+        for name in self._find_gone() & sys.modules.keys():
+            module = sys.modules.pop(name)
+            parent, _, child = name.rpartition(".")
+            if parent in sys.modules and getattr(sys.modules[parent], child, None) is module:
+                delattr(sys.modules[parent], child)
+
+    def _find_gone(self) -> set[str]:
+        new = sys.modules.keys() - self.before
+        if threading.active_count() > 1:
+            return new
+        gone = (new - self._complete) | self._spoilt
+        # neither what has no parent any more, nor what has taken something from what goes
+        while more := {name for name in new - gone if _depends_on(name, gone)}:
+            gone |= more
+        return gone
+
+
+def _is_complete(name: str) -> bool:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return not getattr(spec, "_initializing", False)
+
+
+def _depends_on(name: str, gone: set[str]) -> bool:
+    values = getattr(sys.modules[name], "__dict__", {}).values()
+    return name.rpartition(".")[0] in gone or any(_origin(value) in gone for value in values)
+
+
+def _origin(value: object) -> str:
+    """Return the name of the module that a value is or comes from, empty if it does not tell."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    return str(value.__module__) if isinstance(value, (type, FunctionType)) else ""
+
+
+def _modules_in(traceback: TracebackType | None) -> Iterator[str]:
+    """Find the modules whose import an exception has ended."""
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_name == "<module>":
+            yield str(traceback.tb_frame.f_globals.get("__name__"))
+        traceback = traceback.tb_next
+
+
 def _import(name: str, finder: FirstPartyFinder, effects: EffectWatch) -> str:
-    before = frozenset(sys.modules)
+    trial = _Trial()
     finder.refusals.clear()
     effects.blamed.clear()
+    finder.on_refusal = effects.on_blame = trial.spoil
     effects.is_on = True
     reason = ""
     try:
         importlib.import_module(name)
     except BaseException as error:  # noqa: BLE001 (a module may raise anything, SystemExit too)
         reason = f"{type(error).__name__}: {error}"
+        trial.spoil(_modules_in(error.__traceback__))
     effects.is_on = False
     if finder.refusals:
         reason = f"it imports {finder.refusals[0]}, which is imported in instances only"
@@ -67,14 +137,5 @@ def _import(name: str, finder: FirstPartyFinder, effects: EffectWatch) -> str:
     elif threading.active_count() > 1:
         reason = "it starts a thread"
     if reason:
-        _forget(before)
+        trial.undo()
     return reason
-
-
-def _forget(before: frozenset[str]) -> None:
-    """Remove every module that was not there before, also from its parent's attributes."""
-    for name in [name for name in sys.modules if name not in before]:
-        module = sys.modules.pop(name)
-        parent, _, child = name.rpartition(".")
-        if parent in sys.modules and getattr(sys.modules[parent], child, None) is module:
-            delattr(sys.modules[parent], child)

@@ -11,10 +11,15 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _EFFECTS = frozenset({"os.mkdir", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen"})
+
+
+def _nothing() -> None:
+    pass
 
 
 class EffectWatch:
@@ -27,6 +32,8 @@ class EffectWatch:
         self.is_on = True
         self.blamed: dict[str, None] = {}
         """Names of the modules, in order."""
+        self.on_blame: Callable[[], None] = _nothing
+        """Called whenever a module is noted."""
         sys.addaudithook(self._note)
 
     def _note(self, event: str, args: tuple[object, ...]) -> None:
@@ -44,6 +51,7 @@ class EffectWatch:
                 name = frame.f_globals.get("__name__")
                 if isinstance(name, str):
                     self.blamed[name] = None
+                    self.on_blame()
                 return
             frame = frame.f_back
 

@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import CodeType, ModuleType
 
     from pytest_stateless.model.first_party import FirstParty
@@ -71,6 +71,10 @@ class _CachedLoader(SourceFileLoader):
         return code if code is not None else super().get_code(fullname)
 
 
+def _nothing() -> None:
+    pass
+
+
 class FirstPartyFinder:
     """The finder at the front of `sys.meta_path`, in the zygote and in its instances."""
 
@@ -81,6 +85,8 @@ class FirstPartyFinder:
         self.refused: frozenset[str] = frozenset()
         self.refusals: list[str] = []
         """Names that were refused, in order."""
+        self.on_refusal: Callable[[], None] = _nothing
+        """Called at each refusal."""
 
     def find_spec(
         self,
@@ -125,4 +131,5 @@ class FirstPartyFinder:
 
     def _refuse(self, fullname: str) -> None:
         self.refusals.append(fullname)
+        self.on_refusal()
         raise ModuleNotFoundError(f"{fullname} is imported in instances only", name=fullname)
