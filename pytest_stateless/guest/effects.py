@@ -37,7 +37,7 @@ class EffectWatch:
         sys.addaudithook(self._note)
 
     def _note(self, event: str, args: tuple[object, ...]) -> None:
-        if self.is_on and (event in _EFFECTS or (event == "open" and _is_write(args))):
+        if self.is_on and _is_effect(event, args):
             self.blame(sys._getframe(1))  # noqa: SLF001 (the documented way to walk a stack)
 
     def blame(self, frame: FrameType | None) -> None:
@@ -54,6 +54,13 @@ class EffectWatch:
                     self.on_blame()
                 return
             frame = frame.f_back
+
+
+def _is_effect(event: str, args: tuple[object, ...]) -> bool:
+    if event == "open":
+        return _is_write(args)
+    # the import system makes this folder
+    return event in _EFFECTS and not str(args[0] if args else "").endswith("/__pycache__")
 
 
 def _is_write(args: tuple[object, ...]) -> bool:
