@@ -6,12 +6,14 @@ The parent's last act is the fork; everything here happens in the child, which n
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import gc
 import os
 import socket
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_stateless.errors import ProtocolError, SandboxSetupError
@@ -21,6 +23,7 @@ from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import plan_instance
 from pytest_stateless.guest.sandbox.prove import prove
 from pytest_stateless.guest.server import Server
+from pytest_stateless.wire.control import EXIT_CHANNEL_LOST
 from pytest_stateless.wire.messages import (
     Begin,
     Call,
@@ -45,8 +48,11 @@ such as systemd-coredump; 1 does, and is too little for a file.
 
 Source: `coredump_pipe` in https://github.com/torvalds/linux/blob/master/fs/coredump.c
 """
+_LOST = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN})
 EXIT_SEAL_FAILED = 70
 """Exit status of an instance that could not be sealed; what failed has been sent before."""
+EXIT_FAILED = 71
+"""Exit status of an instance in which this package failed; its stderr has the traceback."""
 
 
 def live(fork: Fork, channel_fd: int, finder: FirstPartyFinder, *, is_privileged: bool) -> NoReturn:
@@ -105,6 +111,7 @@ def live_after_exec(channel_fd: int) -> NoReturn:
 
 
 def _serve(channel: Channel, finder: FirstPartyFinder) -> NoReturn:
+    status = 0
     try:
         begin = channel.receive()
         if isinstance(begin, Begin):
@@ -122,11 +129,24 @@ def _serve(channel: Channel, finder: FirstPartyFinder) -> NoReturn:
                 channel.receive()  # the host hangs up when it has read why
     except (BrokenPipeError, ConnectionResetError):
         pass  # the host has hung up: it wants no more of this instance
+    except SystemExit as error:
+        status = _exit_status(error)
+    except BaseException as error:  # noqa: BLE001 (told by the exit status and on stderr)
+        is_lost = isinstance(error, OSError) and error.errno in _LOST
+        status = EXIT_CHANNEL_LOST if is_lost else EXIT_FAILED
+        with contextlib.suppress(OSError, ValueError):
+            traceback.print_exc()
     finally:
         # what the app registered with atexit does not run: a platform gives no time for it
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
-        os._exit(0)
+        os._exit(status)
+
+
+def _exit_status(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1
 
 
 def _become(begin: Begin, finder: FirstPartyFinder) -> None:

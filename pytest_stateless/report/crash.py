@@ -201,6 +201,24 @@ def format_zygote_death(status: int | None, stderr: Sequence[str] = ()) -> str:
     )
 
 
+def format_lost_connection(crash: Crash) -> str:
+    """Say that the app took away what an instance answers through.
+
+    Args:
+        crash: What is known.
+
+    Returns:
+        The text.
+    """
+    return _assemble(
+        f"{crash.request}: the instance lost its connection to pytest-stateless before it had "
+        "answered",
+        _show_stderr(crash.stderr),
+        "look for code that closes or replaces descriptors that it did not open "
+        "(os.closerange, os.dup2)",
+    )
+
+
 def format_garbage(request: str, *, shown: str, stderr: Sequence[str] = ()) -> str:
     """Say that something else than a message came out of an instance.
 

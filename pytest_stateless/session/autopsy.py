@@ -19,7 +19,7 @@ from pytest_stateless.judge.limits import judge_memory, judge_timeout
 from pytest_stateless.model.place import Frame, innermost_first_party
 from pytest_stateless.report import crash
 from pytest_stateless.session import relay
-from pytest_stateless.wire.control import Signal
+from pytest_stateless.wire.control import EXIT_CHANNEL_LOST, Signal
 
 if TYPE_CHECKING:
     from pytest_stateless.instance.handle import InstanceGone, InstanceHandle, Steps
@@ -89,6 +89,8 @@ class Autopsy:
             return InstanceDiedError(
                 crash.format_garbage(request, shown=gone.garbage, stderr=stderr)
             )
+        if exited.status == EXIT_CHANNEL_LOST << 8:
+            return InstanceDiedError(crash.format_lost_connection(what))
         return InstanceDiedError(crash.format_death(what))
 
     def timeout(self, limit_s: float) -> Steps[RequestTimeoutError]:

@@ -8,6 +8,10 @@ from typing import Literal
 from pytest_stateless.model.first_party import FirstParty
 
 
+EXIT_CHANNEL_LOST = 72
+"""Exit status of an instance that cannot send any more: the app closed or covered its socket."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
     """What an instance's filesystem shall be; two instances with equal seals are alike.
