@@ -13,6 +13,7 @@ from pytest_stateless.plugin.running import (
     pytest_runtest_call,
     pytest_runtest_makereport,
     pytest_runtest_setup,
+    pytest_runtest_teardown,
 )
 from pytest_stateless.plugin.terminal import (
     pytest_report_header,
@@ -29,6 +30,7 @@ __all__ = [
     "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_runtest_setup",
+    "pytest_runtest_teardown",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_testnodedown",

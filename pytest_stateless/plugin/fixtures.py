@@ -8,6 +8,7 @@ import pytest
 
 from pytest_stateless.plugin.options import settings_for
 from pytest_stateless.plugin.state import STATE
+from pytest_stateless.plugin.verdicts import keep_late_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +40,10 @@ def stateless(
     platform = Platform(surroundings, is_enforced=not state.not_enforced)
     state.platform = platform
     state.stateless = Stateless(platform)
-    platform.configure(settings_for(pytestconfig, state.item))
+    test = state.item.nodeid if state.item is not None else ""
+    platform.configure(settings_for(pytestconfig, state.item), test)
     yield state.stateless
+    keep_late_findings(state)
     state.platform = None
     state.stateless = None
     totals = platform.close()

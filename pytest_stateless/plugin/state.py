@@ -26,6 +26,8 @@ class State:
         totals: What has been counted, once the session is over; on the controller of
             pytest-xdist, of all workers.
         told: Keys of the findings that have been told in this session.
+        told_here: Keys of those that have been told in the running test or example.
+        late: What fails the tear-down of the test whose tear-down ends the platform.
     """
 
     not_enforced: str = ""
@@ -34,6 +36,8 @@ class State:
     stateless: Stateless | None = None
     totals: list[SessionTotals] = field(default_factory=list)
     told: set[tuple[object, ...]] = field(default_factory=set)
+    told_here: set[tuple[object, ...]] = field(default_factory=set)
+    late: str = ""
 
 
 STATE = pytest.StashKey[State]()

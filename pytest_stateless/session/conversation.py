@@ -23,7 +23,7 @@ from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone
 from pytest_stateless.judge.limits import judge_payload
 from pytest_stateless.model.place import Frame, innermost_first_party
 from pytest_stateless.report import crash
-from pytest_stateless.report.finding import format_findings
+from pytest_stateless.report.finding import format_findings, format_headline
 from pytest_stateless.session import relay
 from pytest_stateless.session.autopsy import Autopsy
 from pytest_stateless.wire.messages import (
@@ -249,21 +249,28 @@ class Conversation:
         self._exchange.observations = failed.observations
         self._exchange.exception = failed.traceback
         self._entry.context = dataclasses.replace(self._entry.context, has_started=False)
+        first = self._platform.note_failed_start((settings.app, failed.step, failed.error))
         findings = self._entry.judge(frozenset(failed.observations.reads))
         self._exchange.findings = findings
-        text = crash.format_cold_start_failure(
-            settings.app,
-            step=failed.step,
-            error=failed.error,
-            traceback=failed.traceback,
-            request=self._title,
-        )
-        if findings:
+        refusals = [write.error for write in failed.observations.writes if write.error]
+        if findings and any(refusal in failed.traceback for refusal in refusals):
             text = format_findings(findings, _REPORT_WIDTH)
-        first = text.partition("\n")[0]
-        if not self._platform.is_news(first):
-            text = f"{first} (told in full in the first test that it failed)"
-        raise ColdStartError(text, findings)
+            if first:
+                text = f"{format_headline(findings[0])} (in full: {first})"
+            raise ColdStartError(text, findings)
+        if first:
+            text = crash.format_cold_start_repeat(
+                settings.app, error=failed.error, first_test=first
+            )
+        else:
+            text = crash.format_cold_start_failure(
+                settings.app,
+                step=failed.step,
+                error=failed.error,
+                traceback=failed.traceback,
+                request=self._title,
+            )
+        raise ColdStartError(text)
 
     def _next(self) -> Steps[ResponseStart | ResponseBody | Returned | Done]:
         while True:
@@ -335,6 +342,7 @@ class Conversation:
         self._note_limit(
             judge_payload("response", self._sent_bytes, context=self._entry.context, place=place)
         )
+        self._exchange.findings = self._entry.judge(frozenset(done.observations.reads))
         handle.collect_output()
         relay.relay_output(handle.output)
         if done.sources or done.modules:

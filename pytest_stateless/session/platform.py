@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from pytest_stateless.wire.messages import Begin
 
 
+ColdStart = tuple[str, str, str]
+"""A cold start that failed: the app, the step, and what it raised."""
+
+
 class Platform:
     """What a session's requests run on.
 
@@ -46,19 +50,25 @@ class Platform:
         self.ledger = Ledger()
         self.totals = SessionTotals()
         self.is_warm = False
+        self._test = ""
+        self._failing: ColdStart | None = None
+        self._told: dict[ColdStart, str] = {}
         self._warm: InstanceHandle | None = None
         self._service_paths: list[str] = []
         self._has_learnt = False
-        self._test = 0
-        self._told: dict[str, int] = {}
         self._local = LocalServers()
 
     # the test
 
-    def configure(self, settings: Settings) -> None:
-        """Take the settings of a test; forgets what the test before declared."""
+    def configure(self, settings: Settings, test: str = "") -> None:
+        """Take the settings of a test; forgets what the test before declared.
+
+        Args:
+            settings: Of the test.
+            test: Its node id.
+        """
         self.settings = settings
-        self._test += 1
+        self._test = test
         self._has_learnt = False
         self._service_paths = []
         self.boundary = provision.first_party(settings, self.surroundings)
@@ -73,7 +83,26 @@ class Platform:
         self.is_warm = False
         self._settle()
         self._count()
+        self._failing = None
         self.ledger = Ledger()
+
+    def note_failed_start(self, start: ColdStart) -> str:
+        """Take down how an app failed to start.
+
+        Args:
+            start: App, step and error.
+
+        Returns:
+            The node id of the test whose report says so in full, if that is another one.
+        """
+        self._failing = start
+        first = self._told.get(start, "")
+        return "" if first == self._test else first
+
+    def note_told(self) -> None:
+        """Take down that the test's report says in full how the app failed to start."""
+        if self._failing is not None:
+            self._told.setdefault(self._failing, self._test)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return the findings of the test so far, also those that no instance saw itself.
@@ -83,17 +112,6 @@ class Platform:
         """
         self._settle()
         return self.ledger.findings()
-
-    def is_news(self, failure: str) -> bool:
-        """Tell whether a start's failure is to be told in full: in the first test that it fails.
-
-        Args:
-            failure: Its first line, which says all that tells it from others.
-
-        Returns:
-            Whether no test before this one has told it.
-        """
-        return self._told.setdefault(failure, self._test) == self._test
 
     def _settle(self) -> None:
         """Wait until every retired instance is gone, and learn what it had left."""

@@ -118,7 +118,14 @@ class LocalConversation(Conversation):
         """Serve the request; the answer is read afterwards."""
         begin = self._platform.begin(with_app=self._with_app)
         self._platform.ledger.seat(self._entry, _THIS_PROCESS)
-        self._messages = self._servers.serve(begin, request, chunks)
+        try:
+            self._messages = self._servers.serve(begin, request, chunks)
+        except ColdStartError as error:
+            headline = str(error).partition("\n")[0]
+            first = self._platform.note_failed_start((begin.app, "", headline))
+            if not first:
+                raise
+            raise ColdStartError(f"{headline} (in full: {first})") from None
         yield from ()
 
     def abandon(self) -> Steps[None]:
