@@ -47,6 +47,11 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, sandbox: None) -> Project:  # noqa: ARG001 (it skips)
+def project(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: None,  # noqa: ARG001 (it skips)
+) -> Project:
     """An empty project on a machine that can isolate."""
+    monkeypatch.setenv("COLUMNS", "160")  # so that the short summary cuts nothing off
     return Project(pytester)

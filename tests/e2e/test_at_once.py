@@ -53,6 +53,7 @@ def test_the_async_client_serves_requests_at_once(project: Project) -> None:
                 shutil.rmtree(folder)
         """,
         "test_it.py": """
+            import contextlib
             import anyio
             import httpx2
             import pytest
@@ -86,9 +87,11 @@ def test_the_async_client_serves_requests_at_once(project: Project) -> None:
                     async with client.stream("GET", "/stream") as response:
                         data = b"".join([chunk async for chunk in response.aiter_bytes()])
                     assert data == b"x" * 100_000
-                    async with client.stream("GET", "/stream") as response:
-                        async for chunk in response.aiter_bytes():
-                            break
+                    async with (
+                        client.stream("GET", "/stream") as response,
+                        contextlib.aclosing(response.aiter_bytes()) as chunks,
+                    ):
+                        assert await anext(chunks)
                     assert (await client.get("/stream")).status_code == 200
 
             async def test_a_streamed_request(stateless, service):

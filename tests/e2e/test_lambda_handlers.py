@@ -95,7 +95,8 @@ def test_events_reach_a_handler_as_lambda_delivers_them(project: Project) -> Non
                 one, two = stateless.invoke({}), stateless.invoke({})
                 assert one["name"] == "function"
                 assert one["version"] == "$LATEST"
-                assert re.fullmatch(r"arn:aws:lambda:eu-west-1:\\d{12}:function:function", one["arn"])
+                arn = r"arn:aws:lambda:eu-west-1:\\d{12}:function:function"
+                assert re.fullmatch(arn, one["arn"])
                 assert one["memory"] == "256"
                 assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", one["request"])
                 assert one["request"] != two["request"]
@@ -154,8 +155,8 @@ def test_requests_to_a_handler_go_through_api_gateway(project: Project) -> None:
             import pytest
 
             def test_there_and_back(stateless):
-                seen = stateless.post("/x?a=1&a=2", content="text", headers={"cookie": "c=d"}).json()
-                assert seen == {
+                sent = stateless.post("/x?a=1&a=2", content="text", headers={"cookie": "c=d"})
+                assert sent.json() == {
                     "version": "2.0", "method": "POST", "query": {"a": "1,2"},
                     "cookies": ["c=d"], "body": "text", "id": True,
                 }
