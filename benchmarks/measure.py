@@ -31,6 +31,11 @@ class Samples:
         return statistics.median(self.values_s)
 
     @property
+    def least_s(self) -> float:
+        """The least in seconds, which what else the machine does disturbs least."""
+        return min(self.values_s)
+
+    @property
     def spread(self) -> str:
         """First and third quartile in milliseconds."""
         if len(self.values_s) < _QUARTILES:
