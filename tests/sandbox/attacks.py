@@ -224,7 +224,7 @@ def chmod_of_a_descriptor(scene: Scene) -> None:
 
 @attack
 def chmod_of_a_folder(scene: Scene) -> None:
-    os.chmod(scene.folder, 0o711)
+    os.chmod(scene.folder, 0o500)
 
 
 @attack

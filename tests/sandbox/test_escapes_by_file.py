@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from attacks import ATTACKS, DONE, attempt
 
+from pytest_stateless.session.settings import Layer, resolve
+
 if TYPE_CHECKING:
-    from sealed_instances import Host
+    from sealed_instances import Host, Sealed
 
     from pytest_stateless.session.stateless import Stateless
 
@@ -57,4 +59,11 @@ def test_it_is_refused_in_an_instance_and_the_host_stays_as_it_is(
 ) -> None:
     outcome = stateless.call(attempt, name, host.scene)
     assert outcome in (SQLITE_REFUSED if name.startswith("sqlite") else REFUSED)
+    assert host.changes() == []
+
+
+@pytest.mark.parametrize("name", ("open_a_new_file", "shell_redirect", "libc_creat"))
+def test_it_is_refused_in_a_new_interpreter_too(sealed: Sealed, host: Host, name: str) -> None:
+    sealed.platform.configure(resolve(Layer(origin="marker", values={"start": "spawn"})))
+    assert sealed.stateless.call(attempt, name, host.scene) == "EROFS"
     assert host.changes() == []
