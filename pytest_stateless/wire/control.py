@@ -7,7 +7,6 @@ from typing import Literal
 
 from pytest_stateless.model.first_party import FirstParty
 
-
 EXIT_CHANNEL_LOST = 72
 """Exit status of an instance that cannot send any more: the app closed or covered its socket."""
 
