@@ -68,6 +68,7 @@ def _is_write(args: tuple[object, ...]) -> bool:
     return (
         isinstance(flags, int)
         and bool(flags & _WRITE_FLAGS)
+        and not isinstance(args[0], int)  # it has been opened before
         and "/__pycache__/" not in str(args[0])
         and not str(args[0]).startswith("/dev/")
     )
