@@ -162,12 +162,20 @@ def write_of(database: Database, statement: str) -> Attempt | None:
     head = _HEAD.match(sql)
     words = " ".join(head.group().split()) if head else verb
     return Attempt(
-        operation=f"{words} (sqlite {os.path.basename(database.path)})",
+        operation=f"{words} (sqlite {_short_path(database)})",
         path=database.path,
         error=READ_ONLY_ERROR,
         names=(database.shown,),
         is_database=True,
     )
+
+
+def _short_path(database: Database) -> str:
+    """Name a database as the app did, before a library made its path absolute."""
+    if not database.shown.startswith(("file:", "/")):
+        return database.shown
+    folder = os.path.join(os.getcwd(), "")
+    return database.path.removeprefix(folder)
 
 
 def _without_comment(statement: str) -> str:

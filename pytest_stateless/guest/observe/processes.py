@@ -81,10 +81,13 @@ class ProcessWatch:
         if not (self._has_started or any(name in sys.modules for name in _SPAWNERS)):
             return ()
         found = []
+        own = _command_line(os.getpid())
         for pid, command in _living(self._known):
             self._known.add(str(pid))
             if not any(helper in " ".join(command) for helper in _HELPERS):
-                found.append(self._survivor(command, _start_of(command, starts), phase))
+                start = _start_of(command, starts)
+                # a fork that runs no other program has the words of this interpreter's start
+                found.append(self._survivor(() if command == own else command, start, phase))
         return tuple(found)
 
     def _survivor(self, command: tuple[str, ...], start: _Start | None, phase: Phase) -> Survivor:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_WRITES = 200
 _Key = tuple[str, object]
+_Place = tuple["CodeType", int]
 
 
 class _Seen:
@@ -43,7 +44,7 @@ class _Seen:
         "write",
     )
 
-    def __init__(self, write: Write, attempt: Attempt, place: object) -> None:
+    def __init__(self, write: Write, attempt: Attempt, place: _Place | None) -> None:
         self.write = write
         self.names = attempt.names
         self.is_hidden = attempt.is_harmless
@@ -53,7 +54,7 @@ class _Seen:
         self.thread = get_ident()
         self.errors: set[int] = set()
 
-    def is_meant_by(self, failure: Failure, place: object) -> bool:
+    def is_meant_by(self, failure: Failure, place: _Place | None) -> bool:
         if failure.kind == "full" or self.write.outcome == "full":
             is_alike = failure.kind == "full" and self.write.outcome == "full"
             return is_alike and id(failure.error) in self.errors
@@ -63,8 +64,10 @@ class _Seen:
             return True
         is_here = self.thread == get_ident()
         if failure.is_database:
-            return is_here and self.is_database
-        return is_here and self.place == place
+            # an error out of a thread is told in another one
+            is_there = place is not None and _function_of(self.place) is place[0]
+            return self.is_database and (is_here or is_there)
+        return self.place == place
 
 
 class WriteLog:
@@ -128,13 +131,17 @@ class WriteLog:
         failure = failure_in(error)
         if failure is None:
             return
-        inner = _stack_of(failure.error.__traceback__) or _stack_of(error.__traceback__)
-        seen = self._find(failure, inner) or (self._add_failure(failure, inner) if inner else None)
+        passed = _stack_of(error.__traceback__)
+        if failure.error is not error:
+            # a library has wrapped it, and only the wrapper got out to first-party code
+            passed = (*_stack_of(failure.error.__traceback__), *passed)
+        seen = self._find(failure, passed)
+        if seen is None and passed:
+            seen = self._add_failure(failure, passed)
         if seen is None:
             return
         self._confirm(seen, failure)
         seen.is_hidden = False
-        passed = (*inner, *_stack_of(error.__traceback__))
         if any(self._reader.owns(code.co_filename) for code, _ in passed):
             seen.write = dataclasses.replace(seen.write, reached_first_party=True)
 
@@ -207,7 +214,7 @@ class WriteLog:
                 del self._seen[key]
 
 
-def _function_of(place: tuple[CodeType, int] | None) -> object:
+def _function_of(place: _Place | None) -> object:
     return place[0] if place else None
 
 

@@ -246,3 +246,4 @@ def test_a_daemon_that_forked_twice_is_told(watch: Callable[..., Any]) -> None:
 
     assert seen.survivor["kind"] == "process"
     assert seen.survivor["stack"][0]["line"] in {4, 6}
+    assert seen.survivor["name"] == ""  # it has the command line of our own interpreter

@@ -291,6 +291,35 @@ def test_an_apps_own_trace_callback_still_works(watch: Callable[..., Any], tmp_p
     assert seen.write["path"] == str(seen.project / "app.db")
 
 
+@pytest.mark.parametrize("work", ("direct", "wrapped"))
+def test_an_error_that_comes_out_of_a_thread_belongs_to_the_threads_write(
+    watch: Callable[..., Any], tmp_path: Path, work: str
+) -> None:
+    library = """
+        def work(connection):
+            try:
+                connection.execute("insert into entries values (1)")
+            except Exception as error:
+                raise RuntimeError("no insert") from error
+    """
+    app = """
+        import concurrent.futures, sqlite3
+        import wrapping
+        def direct():
+            sqlite3.connect("app.db").execute("insert into entries values (1)")
+        def wrapped():
+            wrapping.work(sqlite3.connect("app.db"))
+        def main():
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                pool.submit(WORK).result()
+    """
+
+    files = {"app.db": database(tmp_path), "lib/site-packages/wrapping.py": library}
+    seen = watch(app.replace("WORK", work), files=files)
+
+    assert seen.write["operation"] == "insert into entries (sqlite app.db)"
+
+
 @pytest.mark.parametrize(
     "text",
     (
