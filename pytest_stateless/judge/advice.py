@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_stateless.judge.database import is_dbm, is_sqlite
+from pytest_stateless.judge.operation import Action, read_action
 from pytest_stateless.model.place import frames_within
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ _LIBRARY_SETTINGS: Mapping[str, str] = MappingProxyType({
     "kaggle": "KAGGLE_CONFIG_DIR=/tmp",
     "yfinance": "yfinance.set_tz_cache_location('/tmp')",
 })
+_STANDARD_LIBRARY = re.compile(r"^.*/lib/python3\.\d+t?/")
 _SESSION_LIBRARIES = frozenset({"flask_session", "cachelib", "beaker"})
 _UPLOAD_SUFFIXES = frozenset({
     *("png", "jpg", "jpeg", "gif", "webp", "bmp", "svg", "ico", "tif", "tiff"),
@@ -81,6 +84,21 @@ _UPLOAD_SUFFIXES = frozenset({
     *("zip", "gz", "tar", "mp3", "mp4", "wav", "webm", "mov", "avi", "ogg"),
 })
 _UPLOAD_WORDS = ("upload", "media", "attachment", "avatar", "static", "image")
+_AT_DEPLOYMENT = "do it when the app is deployed, or on a copy below /tmp"
+_IN_STORAGE = "keep files that come and go in object storage ({storage}), or below /tmp"
+_ELSE = (
+    "write below /tmp if only this request needs it, "
+    "else keep it in a service ({storage}, {database})"
+)
+_SPECIAL: Mapping[Action, str] = MappingProxyType({
+    Action.SET_PERMISSIONS: _AT_DEPLOYMENT,
+    Action.SET_OWNER: _AT_DEPLOYMENT,
+    Action.SET_TIMES: _AT_DEPLOYMENT,
+    Action.SET_ATTRIBUTES: _AT_DEPLOYMENT,
+    Action.REMOVE: _IN_STORAGE,
+    Action.REMOVE_FOLDER: _IN_STORAGE,
+    Action.RENAME: _IN_STORAGE,
+})
 _UPLOAD_CODE = (
     "/werkzeug/datastructures/",
     "/django/core/files/",
@@ -117,7 +135,8 @@ def find_library_frame(stack: tuple[Frame, ...]) -> Frame | None:
 
 def shorten(path: str) -> str:
     """Return the path of a library's file from its top-level package on."""
-    return path.rpartition("-packages/")[2]
+    library = path.rpartition("-packages/")
+    return library[2] if library[1] else _STANDARD_LIBRARY.sub("", path)
 
 
 def advise_on_database(write: Write, platform: str) -> str:
@@ -153,16 +172,14 @@ def advise_on_write(write: Write, platform: str) -> str:
         return "log to stdout or stderr; the platform keeps that, files it does not"
     if library in _LIBRARY_SETTINGS:
         return f"point {library} to /tmp: {_LIBRARY_SETTINGS[library]}"
-    if library in _SESSION_LIBRARIES:
+    if library in _SESSION_LIBRARIES or "session" in library:
         return f"keep sessions in a signed cookie or in a database ({offer.database})"
     if _is_upload(write):
         return f"put it into object storage ({offer.storage}); /tmp is for this request only"
-    if library and not write.reached_first_party:
-        return f"point {library}'s cache or config folder to /tmp, by its own setting"
-    return (
-        "write below /tmp if only this request needs it, "
-        f"else keep it in a service ({offer.storage}, {offer.database})"
-    )
+    if library and not write.reached_first_party and write.anchor is None:
+        return f"point the cache or config folder of {library} to /tmp, by its own setting"
+    advice = _SPECIAL.get(read_action(write.operation), _ELSE)
+    return advice.format(storage=offer.storage, database=offer.database)
 
 
 def advise_on_survivor(kind: SurvivorKind, platform: str) -> str:
@@ -179,7 +196,7 @@ def advise_on_survivor(kind: SurvivorKind, platform: str) -> str:
     if kind in {"scheduler", "timer"}:
         return f"let a service call the app when it is time ({offer.schedule})"
     first = {
-        "thread": "join it before answering",
+        "thread": "wait for it before answering",
         "task": "await it before answering",
         "process": "wait for it before answering",
         "background": "do it before answering",

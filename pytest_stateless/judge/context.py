@@ -15,7 +15,7 @@ class ExchangeContext:
     Attributes:
         title: Method and target, such as `POST /entries`; the event's kind for an `invoke`.
         number: 1-based number of the request within its test.
-        instance: 1-based number of the instance that served it within its test.
+        instance: 1-based number of the instance that served it within its test; 0 if none did.
         platform: The profile, with what a marker has changed in it already applied.
         places: How paths are shown.
         reads: Absolute paths of data files that any exchange of this test has read so far.
@@ -37,6 +37,8 @@ class ExchangeContext:
     @property
     def request(self) -> str:
         """The request as reports name it, such as `POST /entries (request 1, instance 1)`."""
+        if not self.instance:
+            return f"{self.title} (request {self.number})"
         return f"{self.title} (request {self.number}, instance {self.instance})"
 
     @property

@@ -65,7 +65,7 @@ def find_database(write: Write, reads: AbstractSet[str]) -> str | None:
         for frame in frames_within(write.stack)
         for name in _FILE_DATABASES
     ):
-        return write.path
+        return _without_part(write)
     if action is Action.RENAME and (target := _renamed_onto(write, reads)):
         return target
     if _is_data(write.path) and (write.path in reads or action in {Action.APPEND, Action.CHANGE}):
@@ -76,6 +76,15 @@ def find_database(write: Write, reads: AbstractSet[str]) -> str | None:
 def _without_journal(path: str) -> str:
     for ending in _JOURNAL_ENDINGS:
         path = path.removesuffix(ending)
+    return path
+
+
+def _without_part(write: Write) -> str:
+    # https://docs.python.org/3/library/dbm.html#module-dbm.dumb: one database is three files
+    path = write.path
+    if any(frame.path.endswith("/dbm/dumb.py") for frame in frames_within(write.stack)):
+        for ending in (".dat", ".dir", ".bak"):
+            path = path.removesuffix(ending)
     return path
 
 

@@ -84,6 +84,7 @@ _BY_FUNCTION: Mapping[str, Action] = MappingProxyType({
 })
 
 _MODE = re.compile(r", *(?:mode=)?'([rwaxbtU]*[rwax][rwaxbtU+]*)'")
+_DATABASE = re.compile(r"\(sqlite (?P<given>.+)\)$")
 _LITERAL = re.compile(r"""(['"])((?:\\.|(?!\1).)*)\1""")
 
 
@@ -119,5 +120,8 @@ def moves_away(operation: str, path: str) -> bool:
 
 
 def read_literals(operation: str) -> tuple[str, ...]:
-    """Return the quoted texts in a call, in order: the paths and modes that it names."""
+    """Return the paths and modes that a call names: its quoted texts, or its database."""
+    database = _DATABASE.search(operation)
+    if database is not None:
+        return (database["given"],)
     return tuple(match[2] for match in _LITERAL.finditer(operation))

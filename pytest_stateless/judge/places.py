@@ -6,11 +6,14 @@ source file; what lies below the rootdir is shown relative to it; everything els
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_stateless.model.place import Frame
+
+_BEFORE_PACKAGES = re.compile(r"(?<![^\s'\"])/[^'\"\s]*/(?=(?:site|dist)-packages/)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,21 @@ class Places:
             path = source.rstrip("/") + path[len(installed.rstrip("/")) :]
         root = self.rootdir.rstrip("/") + "/"
         return path.removeprefix(root) or path
+
+    def shorten(self, text: str) -> str:
+        """Shorten the paths in a call, or in an error's message.
+
+        Args:
+            text: With absolute paths in it.
+
+        Returns:
+            The text, paths below the rootdir relative to it, those of an installed package from
+            `site-packages` on.
+        """
+        root = self.rootdir.rstrip("/") + "/"
+        if root != "/":
+            text = text.replace(root, "")
+        return _BEFORE_PACKAGES.sub("", text)
 
     def locate(self, frame: Frame | None) -> tuple[str, int]:
         """Return the path and the line that a finding shows for `frame`, or `("", 0)`."""

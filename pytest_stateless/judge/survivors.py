@@ -8,6 +8,7 @@ test.
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -23,15 +24,24 @@ if TYPE_CHECKING:
     from pytest_stateless.model.observation import Observations, Survivor, SurvivorKind
     from pytest_stateless.model.place import Frame
 
+# the names that Python gives where the user gives none
+_GIVEN_BY_PYTHON = re.compile(
+    r"(Thread|Task|Process|Dummy|ThreadPoolExecutor)-\d+(_\d+)?( \(.*\))?|asyncio_\d+|AnyIO .*"
+)
 _WORDS: Mapping[SurvivorKind, tuple[str, str]] = MappingProxyType({
     "thread": ("thread", "is alive after the response"),
     "timer": ("timer", "is still to fire after the response"),
     "task": ("task", "is not done when the response is complete"),
     "process": ("process", "runs after the response"),
     "background": ("background task", "runs after the response"),
-    "close": ("close()", "does its work after the response"),
-    "scheduler": ("scheduler", "starts jobs between requests"),
+    "close": ("function", "is run by close(), after the response"),
+    "scheduler": ("thread", "works between requests"),
     "app": ("app", "works on after the last piece of its response"),
+})
+_BEGINNINGS: Mapping[SurvivorKind, str] = MappingProxyType({
+    "background": "added here, by this request",
+    "close": "run by close()",
+    "app": "still at work here",
 })
 
 
@@ -57,6 +67,8 @@ def _report(survivor: Survivor, app_place: Frame | None, context: ExchangeContex
     path, line = context.places.locate(frame)
     kind, what = _WORDS[survivor.kind]
     name = _name(survivor)
+    if survivor.kind == "process" and not name:
+        kind = "forked process"
     message = f"{kind} {name} {what}" if name else f"a {kind} {what}"
     return Finding(
         rule="SL301",
@@ -89,11 +101,13 @@ def _weigh(survivor: Survivor) -> Severity:
 
 
 def _name(survivor: Survivor) -> str:
+    name, target = survivor.name, survivor.target
     if survivor.kind == "process":
-        return repr(survivor.name) if survivor.name else survivor.target
-    if not survivor.name or survivor.name == survivor.target:
-        return survivor.target
-    return f"{survivor.name} ({survivor.target})" if survivor.target else survivor.name
+        return repr(name) if name else target
+    is_said = name == target or target.endswith("." + name) or _GIVEN_BY_PYTHON.fullmatch(name)
+    if target and (not name or is_said):
+        return target
+    return f"{name} ({target})" if target else name
 
 
 def _explain(severity: Severity, platform: str) -> str:
@@ -111,16 +125,16 @@ def _explain(severity: Severity, platform: str) -> str:
 def _show(survivor: Survivor, started: Frame | None, context: ExchangeContext) -> tuple[str, ...]:
     lines: list[str] = []
     when = "by this request" if survivor.phase == "request" else "while the instance started"
+    how = _BEGINNINGS.get(survivor.kind, f"started here, {when}")
     if started is not None:
         source = started.source or f"in {started.function}"
-        lines.append(f"{context.places.point(started)}  {source}   started here, {when}")
+        lines.append(f"{context.places.point(started)}  {source}   {how}")
     elif survivor.stack:
         inner = survivor.stack[0]
-        lines.append(
-            f"{shorten(inner.path)}:{inner.line}  in {inner.function}   started here, {when}"
-        )
+        lines.append(f"{shorten(inner.path)}:{inner.line}  in {inner.function}   {how}")
     else:
         lines.append(f"started {when}")
     if context.status is not None:
-        lines.append(f"answered {context.status} before it was done")
+        end = "with it still running" if survivor.kind == "scheduler" else "before it was done"
+        lines.append(f"answered {context.status} {end}")
     return tuple(lines)

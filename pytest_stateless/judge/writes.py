@@ -6,6 +6,7 @@ write at the same place, to the same file, or below a path that could not be mad
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,11 @@ from pytest_stateless.judge.advice import (
     shorten,
 )
 from pytest_stateless.judge.database import find_database, is_dbm, is_sqlite
-from pytest_stateless.judge.operation import Action, moves_away, read_action
+from pytest_stateless.judge.operation import Action, moves_away, read_action, read_literals
 from pytest_stateless.judge.places import is_at_or_below
 from pytest_stateless.model.finding import Finding
 from pytest_stateless.model.observation import Write
-from pytest_stateless.model.place import Frame, innermost_first_party
+from pytest_stateless.model.place import Frame, frames_within, innermost_first_party
 from pytest_stateless.model.quantity import format_size
 from pytest_stateless.model.rule import Severity
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_stateless.model.observation import Observations
 
 _MAX_EVIDENCE = 8
+_CALL = re.compile(r"^(open|os\.\w+|[\w.]+\.(bind|connect))\(|\(sqlite .+\)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,14 +185,17 @@ def _word_full(fault: _Fault, context: ExchangeContext) -> tuple[str, str, str]:
         "remove temporary files when done, stream to object storage "
         f"({offer_of(platform.name).storage}), or raise the size here (tmp_size) and there"
     )
-    return f"{fault.write.path} does not fit into /tmp ({size})", cause, fix
+    path = fault.write.path
+    if path in {"", "/tmp"}:
+        return f"/tmp ({size}) is full", cause, fix
+    return f"{path} does not fit into /tmp ({size})", cause, fix
 
 
 def _word_database(
     fault: _Fault, reads: AbstractSet[str], context: ExchangeContext
 ) -> tuple[str, str, str]:
     write, platform = fault.write, context.platform.name
-    name = context.places.show(fault.subject)
+    name = _show_path(write, fault.subject, context)
     action = read_action(write.operation)
     is_replaced = fault.subject != write.path or action in {Action.WRITE, Action.RENAME}
     doing = "rewritten" if is_replaced else action.value[1]
@@ -215,12 +220,14 @@ def _word_refused(
     fault: _Fault, reads: AbstractSet[str], context: ExchangeContext
 ) -> tuple[str, str, str]:
     write, platform = fault.write, context.platform.name
+    if not write.path and "SemLock" in write.operation:
+        return _word_semaphore(write, platform)
     subject, participle = read_action(write.operation).value
     if participle == "written" and write.path in reads:
         participle = "rewritten"
     elif moves_away(write.operation, write.path):
         participle = "moved"
-    message = f"{subject.format(context.places.show(write.path))} cannot be {participle}"
+    message = f"{subject.format(_name_path(write, context))} cannot be {participle}"
     if write.phase == "start":
         message += f" {_when(write)}"
     rule = f"on {platform} only /tmp can be written, and it goes with its instance."
@@ -228,6 +235,44 @@ def _word_refused(
     if fault.severity is Severity.WARNING:
         rule = f"{library or 'the library'} kept the error to itself; {rule}"
     return message, rule, advise_on_write(write, platform)
+
+
+def _word_semaphore(write: Write, platform: str) -> tuple[str, str, str]:
+    when = f" {_when(write)}" if write.phase == "start" else ""
+    return (
+        f"a lock of multiprocessing cannot be made{when}",
+        f"it needs a writable /dev/shm; on {platform} only /tmp can be written.",
+        (
+            "use threads, with their locks and queues; of multiprocessing only Process and Pipe "
+            "work without /dev/shm"
+        ),
+    )
+
+
+def _name_path(write: Write, context: ExchangeContext) -> str:
+    """Name what a write would change; a temporary file's random name says nothing."""
+    if not write.path:
+        return next(iter(read_literals(write.operation)), "a file")
+    is_random = any(frame.path.endswith("/tempfile.py") for frame in frames_within(write.stack))
+    shown = _show_path(write, write.path, context)
+    if not is_random:
+        return shown
+    # an action that is about a folder says so itself
+    article = "" if read_action(write.operation) is Action.MAKE_FOLDER else "a temporary file "
+    return f"{article}in {shown.rpartition('/')[0] or 'the working directory'}"
+
+
+def _show_path(write: Write, path: str, context: ExchangeContext) -> str:
+    """Show a path: relative to the rootdir, else as the app gave it, else in full."""
+    shown = context.places.show(path)
+    if not shown.startswith("/"):
+        return shown
+    for literal in read_literals(write.operation):
+        given = literal.removeprefix("./")
+        folder = write.path.removesuffix(given)
+        if not given.startswith("/") and folder.endswith("/") and path.startswith(folder):
+            return path.removeprefix(folder)
+    return context.places.shorten(path)
 
 
 def _who(write: Write) -> str:
@@ -244,11 +289,14 @@ def _when(write: Write) -> str:
 def _show_write(fault: _Fault, context: ExchangeContext) -> list[str]:
     write, frame = fault.write, fault.frame
     outcome = "no space left" if write.outcome == "full" else "refused"
-    deed = f"{write.operation}   {outcome}: {write.error}"
+    result = context.places.shorten(f"{outcome}: {write.error}")
+    deed = f"{context.places.shorten(write.operation)}   {result}"
     inner = find_library_frame(write.stack)
     if frame is None:
         return [deed]
     place = context.places.point(frame)
+    if inner is None and _is_of_python(write) and frame.source:
+        return [f"{place}  {frame.source}   {result}"]
     if inner is None:
         is_stated = innermost_first_party(write.stack) is not None or not frame.source
         return [f"{place}  {deed}" if is_stated else f"{place}  {frame.source}   {deed}"]
@@ -256,6 +304,12 @@ def _show_write(fault: _Fault, context: ExchangeContext) -> list[str]:
         f"{place}  {frame.source or frame.function}",
         f"  {shorten(inner.path)}:{inner.line}  {deed}",
     ]
+
+
+def _is_of_python(write: Write) -> bool:
+    """Tell whether a write is told by a line of the standard library, which says nothing."""
+    is_inside = bool(write.stack) and not write.stack[0].is_first_party
+    return is_inside and _CALL.search(write.operation) is None
 
 
 def _show_answer(fault: _Fault, severity: Severity, context: ExchangeContext) -> str:

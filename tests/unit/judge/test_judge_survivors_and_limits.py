@@ -52,7 +52,7 @@ def test_a_thread_that_a_request_started_is_an_error() -> None:
         Finding(
             rule="SL301",
             severity=Severity.ERROR,
-            message="thread Thread-1 (shop.mail.send) is alive after the response",
+            message="thread shop.mail.send is alive after the response",
             path="shop/app.py",
             line=31,
             cause=(
@@ -64,7 +64,7 @@ def test_a_thread_that_a_request_started_is_an_error() -> None:
                 "answered 200 before it was done",
             ),
             fix=(
-                "join it before answering, or send the job to a queue (SQS) that calls the app "
+                "wait for it before answering, or send the job to a queue (SQS) that calls the app "
                 "again"
             ),
             request="POST /mail (request 2, instance 2)",
@@ -79,8 +79,12 @@ def test_a_thread_that_a_request_started_is_an_error() -> None:
         ("task", "Task-3", "", "task Task-3 is not done when the response is complete"),
         ("process", "sleep 60", "", "process 'sleep 60' runs after the response"),
         ("background", "shop.f", "shop.f", "background task shop.f runs after the response"),
-        ("close", "", "shop.S.close", "close() shop.S.close does its work after the response"),
-        ("scheduler", "", "", "a scheduler starts jobs between requests"),
+        ("process", "", "", "a forked process runs after the response"),
+        ("background", "send", "shop.send", "background task shop.send runs after the response"),
+        ("thread", "Thread-1 (f)", "shop.f", "thread shop.f is alive after the response"),
+        ("thread", "mailer", "shop.f", "thread mailer (shop.f) is alive after the response"),
+        ("close", "", "shop.f", "function shop.f is run by close(), after the response"),
+        ("scheduler", "", "shop.f", "thread shop.f works between requests"),
         ("app", "", "shop.app", "app shop.app works on after the last piece of its response"),
     ),
 )
@@ -129,10 +133,20 @@ def test_a_librarys_thread_is_shown_where_it_was_started() -> None:
 
 
 def test_threads_of_one_place_are_one_finding() -> None:
-    (finding,) = judge(THREAD, replace(THREAD, name="Thread-2"))
+    (finding,) = judge(THREAD, replace(THREAD, name="mailer"))
     assert finding.evidence[-1] == (
-        "also: thread Thread-2 (shop.mail.send) is alive after the response"
+        "also: thread mailer (shop.mail.send) is alive after the response"
     )
+
+
+def test_a_scheduler_and_a_background_task_say_in_their_own_words_how_they_began() -> None:
+    (scheduler,) = judge(replace(THREAD, kind="scheduler", phase="start"))
+    assert scheduler.evidence == (
+        "shop/app.py:31  Thread(target=send).start()   started here, while the instance started",
+        "answered 200 with it still running",
+    )
+    (background,) = judge(replace(THREAD, kind="background"))
+    assert background.evidence[0].endswith("   added here, by this request")
 
 
 @pytest.mark.parametrize(

@@ -304,3 +304,91 @@ def test_a_log_file_is_to_go_to_stdout() -> None:
 def test_many_writes_at_one_place_are_cut() -> None:
     writes = [refused(f"open('f{n}', 'w')", f"/w/f{n}") for n in range(20)]
     assert judge_one(*writes).evidence[-2:] == ("and 12 more like these", "answered 500")
+
+
+@pytest.mark.parametrize(
+    ("operation", "path", "shown"),
+    (
+        ("open('db.json', 'w')", "/elsewhere/db.json", "db.json"),
+        ("open('./out/db.json', 'w')", "/elsewhere/out/db.json", "out/db.json"),
+        ("open('/elsewhere/db.json', 'w')", "/elsewhere/db.json", "/elsewhere/db.json"),
+        ("open('../db.json', 'w')", "/elsewhere/db.json", "/elsewhere/db.json"),
+        (
+            "open('/venv/lib/site-packages/lib/c.json', 'w')",
+            "/venv/lib/site-packages/lib/c.json",
+            "site-packages/lib/c.json",
+        ),
+    ),
+)
+def test_a_file_outside_of_the_project_is_named_as_the_app_named_it(
+    operation: str, path: str, shown: str
+) -> None:
+    assert judge_one(refused(operation, path)).message == f"{shown} cannot be written"
+
+
+def test_a_database_outside_of_the_project_is_named_as_the_app_named_it() -> None:
+    sqlite = judge_one(refused("INSERT INTO a (sqlite data/shop.db)", "/elsewhere/data/shop.db"))
+    assert sqlite.message.startswith("data/shop.db is a sqlite database")
+    write = refused("open('db.json.tmp', 'w')", "/elsewhere/db.json.tmp")
+    assert judge_one(write, reads=("/elsewhere/db.json",)).message.startswith("db.json is ")
+
+
+def test_paths_in_the_evidence_are_short() -> None:
+    finding = judge_one(refused("open('/w/out/a.txt', 'w')", "/w/out/a.txt"))
+    assert finding.evidence[0] == (
+        "shop/app.py:15  open('out/a.txt', 'w')   "
+        "refused: [Errno 30] Read-only file system: 'out/a.txt'"
+    )
+
+
+def test_a_temporary_file_is_named_by_its_folder_and_not_by_its_random_name() -> None:
+    call = "os.open('/w/up/tmpa1b2', os.O_RDWR | os.O_CREAT | os.O_EXCL)"
+    file = refused(call, "/w/up/tmpa1b2", standard("tempfile.py"), app())
+    assert judge_one(file).message == "a temporary file in up cannot be created"
+    folder = refused("os.mkdir('/w/tmpa1b2')", "/w/tmpa1b2", standard("tempfile.py"), app())
+    assert judge_one(folder).message == "folder in the working directory cannot be made"
+
+
+def test_a_write_whose_error_names_no_path_is_named_by_its_call() -> None:
+    assert judge_one(refused("os.mkfifo('a.pipe')", "")).message == "a.pipe cannot be made"
+    assert judge_one(refused("file.flush()", "")).message == "a file cannot be written"
+
+
+def test_a_lock_of_multiprocessing_is_told_to_need_dev_shm() -> None:
+    stack = (standard("multiprocessing/synchronize.py"), app(15, "Lock()"))
+    finding = judge_one(refused("sl = self._semlock = _multiprocessing.SemLock(", "", *stack))
+    assert finding.message == "a lock of multiprocessing cannot be made"
+    assert finding.cause.startswith("it needs a writable /dev/shm;")
+    assert finding.fix.startswith("use threads")
+    assert finding.evidence[0].startswith("shop/app.py:15  Lock()   refused: ")
+
+
+def test_a_dumb_dbm_is_named_by_the_name_of_its_three_files() -> None:
+    write = refused("open('hits.dat', 'w')", "/w/hits.dat", standard("dbm/dumb.py"), app())
+    assert judge_one(write).message == "hits is a dbm database that requests write"
+
+
+def test_a_full_tmp_is_told_where_the_file_is_not_known() -> None:
+    write = replace(refused("file.close()", "/tmp"), outcome="full")
+    assert judge_one(write).message == "/tmp (512 MB) is full"
+
+
+@pytest.mark.parametrize(
+    ("operation", "fix"),
+    (
+        ("os.chmod('a.sh', 0o755)", "do it when the app is deployed, or on a copy below /tmp"),
+        ("os.remove('a')", "keep files that come and go in object storage (S3), or below /tmp"),
+    ),
+)
+def test_the_fix_fits_what_was_to_be_done(operation: str, fix: str) -> None:
+    assert judge_one(refused(operation, "/w/a")).fix == fix
+
+
+def test_sessions_that_a_library_keeps_in_files_are_not_sent_to_tmp() -> None:
+    write = refused("open('s/a', 'w')", "/w/s/a", library("folder_sessions/__init__.py"))
+    anchored = replace(write, anchor=app(), reached_first_party=False)
+    assert judge_one(anchored).fix.startswith("keep sessions in a signed cookie")
+
+
+def test_a_request_that_no_instance_has_served_names_none() -> None:
+    assert replace(CONTEXT, instance=0).request == "POST /entries (request 1)"
