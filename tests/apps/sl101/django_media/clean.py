@@ -1,0 +1,24 @@
+"""A Django upload into Django's storage in memory."""
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
+from django.urls import path
+
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    STORAGES={"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}},
+    ROOT_URLCONF=__name__,
+    SECRET_KEY="k",
+)
+
+
+def upload(request):
+    name = default_storage.save("avatar.png", ContentFile(request.body))
+    return HttpResponse(name)
+
+
+urlpatterns = [path("upload", upload)]
+app = get_wsgi_application()

@@ -1,0 +1,17 @@
+"""A catalogue that is deployed with its sqlite database, and counts visits in it."""
+
+import sqlite3
+
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.get("/items")
+def items():
+    connection = sqlite3.connect("catalogue.sqlite3")
+    found = connection.execute("SELECT name FROM items").fetchall()
+    connection.execute("INSERT INTO visits VALUES (?)", ("/items",))  # BUG: SL105
+    connection.commit()
+    connection.close()
+    return [name for (name,) in found]

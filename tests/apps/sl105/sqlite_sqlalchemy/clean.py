@@ -1,0 +1,14 @@
+"""SQLAlchemy over a sqlite file that is only read."""
+
+from fastapi import FastAPI
+from sqlalchemy import create_engine, text
+
+app = FastAPI()
+engine = create_engine("sqlite:///catalogue.sqlite3")
+
+
+@app.post("/items/{name}")
+def add_item(name: str):
+    with engine.begin() as connection:
+        connection.execute(text("SELECT * FROM items WHERE name = :name"), {"name": name})
+        return connection.execute(text("SELECT count(*) FROM items")).scalar()
