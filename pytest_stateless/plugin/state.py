@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_stateless.model.totals import SessionTotals
-
 if TYPE_CHECKING:
+    from pytest_stateless.model.totals import SessionTotals  # noqa: TC004
     from pytest_stateless.session.platform import Platform  # noqa: TC004 (heavy: nothing reads the annotations)
     from pytest_stateless.session.stateless import Stateless  # noqa: TC004
 

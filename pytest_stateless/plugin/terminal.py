@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_stateless.model.totals import SessionTotals
 from pytest_stateless.plugin.options import settings_for
 from pytest_stateless.plugin.state import STATE
 
@@ -63,6 +62,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     state = session.config.stash.get(STATE, None)
     output = getattr(session.config, "workeroutput", None)
     if state is not None and output is not None and state.totals:
+        from pytest_stateless.model.totals import SessionTotals  # noqa: PLC0415 (where it is used)
+
         output[_WORKER_KEY] = SessionTotals.merged(state.totals).to_plain()
 
 
@@ -72,6 +73,8 @@ def pytest_testnodedown(node: object) -> None:
     config: pytest.Config = node.config  # type: ignore[attr-defined]
     plain = getattr(node, "workeroutput", {}).get(_WORKER_KEY)
     if plain is not None:
+        from pytest_stateless.model.totals import SessionTotals  # noqa: PLC0415 (where it is used)
+
         config.stash[STATE].totals.append(SessionTotals.from_plain(plain))
 
 
@@ -79,11 +82,12 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Write the summary, where there is something to sum up."""
-    from pytest_stateless.report.summary import format_summary  # noqa: PLC0415 (when used)
-
     state = config.stash[STATE]
     if not state.totals:
         return
+    from pytest_stateless.model.totals import SessionTotals  # noqa: PLC0415 (where it is used)
+    from pytest_stateless.report.summary import format_summary  # noqa: PLC0415
+
     totals = SessionTotals.merged(state.totals)
     lines = format_summary(totals, terminalreporter._tw.fullwidth)  # noqa: SLF001
     if lines:
