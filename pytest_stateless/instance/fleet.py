@@ -125,6 +125,7 @@ class Fleet:
         if learnt is not None:
             self._preload(learnt, begin)
             self._learnt.add(begin.app)
+            self._drop_spare()  # it was forked before
 
     def _note_place(self, begin: Begin, started: Started) -> None:
         if begin.wants_place:
@@ -199,6 +200,13 @@ class Fleet:
             if self._spare is None and self._zygote is not None and self._zygote.is_alive:
                 anchors = Anchors(recipe.seal.writable)
                 self._spare = _Spare(recipe=recipe, handle=self._start(recipe), anchors=anchors)
+
+    def _drop_spare(self) -> None:
+        with self._lock:
+            if self._spare is not None:
+                self._spare.anchors.close()
+                self.retire(self._spare.handle)
+                self._spare = None
 
     def _start(self, recipe: Recipe) -> InstanceHandle:
         with self._lock:

@@ -1,0 +1,513 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pickle
+import signal
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pytest_stateless
+from pytest_stateless.errors import SandboxUnavailableError
+from pytest_stateless.instance.drive import run
+from pytest_stateless.instance.fleet import Fleet
+from pytest_stateless.instance.handle import InstanceGone
+from pytest_stateless.instance.recipe import Recipe
+from pytest_stateless.model.first_party import FirstParty
+from pytest_stateless.wire.control import Seal, Signal
+from pytest_stateless.wire.messages import (
+    Begin,
+    Call,
+    Done,
+    Log,
+    Raised,
+    Returned,
+    Started,
+    StartFailed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_stateless.instance.handle import InstanceHandle
+    from pytest_stateless.wire.messages import Message
+
+pytestmark = pytest.mark.usefixtures("sandbox")
+
+FILES = {
+    "project/flt_shop/__init__.py": "value = 1\n",
+    "project/flt_shop/app.py": """\
+        import flt_shop, flt_plain, flt_swallows, flt_writes, flt_threads, flt_user
+        def app(environ, start_response): ...
+    """,
+    "others/flt_plain.py": "import colorsys\n",
+    "others/flt_swallows.py": """\
+        try:
+            import flt_shop
+        except ImportError:
+            flt_shop = None
+    """,
+    "others/flt_writes.py": "import os, tempfile; os.rmdir(tempfile.mkdtemp())\n",
+    "others/flt_threads.py": "import threading; t = threading.Thread(target=int); t.start()\n",
+    "others/flt_user.py": "import flt_writes\n",
+}
+
+
+class World:
+    """A project and other people's modules, and what instances of it are made by."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = str(folder / "project")
+        others = str(folder / "others")
+        for name, text in FILES.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+        own = str(Path(pytest_stateless.__file__).parents[1])
+        needed = (str(folder), own, sys.prefix, sys.base_prefix)
+        visible = tuple(path for path in needed if path.startswith("/tmp/"))
+        self.recipe = Recipe(seal=Seal(tmp_bytes=1 << 24, visible=visible), memory_bytes=1 << 30)
+        self.begin = Begin(
+            app="flt_shop.app:app",
+            setup="",
+            environ={**os.environ, "MODE": "test"},
+            sys_path=(self.project, others, *sys.path),
+            cwd=self.project,
+            argv=("pytest",),
+            first_party=FirstParty(roots=(self.project,), names=("flt_shop",)),
+            memory_bytes=1 << 30,
+            sends_exceptions=True,
+        )
+
+    @property
+    def bare(self) -> Begin:
+        """What an instance becomes that has not imported the app."""
+        return dataclasses.replace(self.begin, app="")
+
+    def write(self, name: str, text: str) -> None:
+        path = Path(self.project, name)
+        path.write_text(textwrap.dedent(text))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(Path(os.path.realpath(tmp_path)))
+
+
+class TrackedFleet(Fleet):
+    """Closes the handles of all instances at its end, also of those that a test never retires."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[InstanceHandle] = []
+
+    def _start(self, recipe: Recipe) -> InstanceHandle:
+        self.made.append(super()._start(recipe))
+        return self.made[-1]
+
+    def close(self) -> None:
+        super().close()
+        for handle in self.made:
+            handle.close()
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with contextlib.closing(TrackedFleet()) as fleet:
+        yield fleet
+
+
+def begin(fleet: Fleet, handle: InstanceHandle, message: Begin) -> Started | StartFailed:
+    noticed: list[Message] = []
+    answer = run(fleet.begin(handle, message, noticed.append))
+    assert all(isinstance(one, Log) for one in noticed), noticed
+    assert isinstance(answer, (Started, StartFailed)), answer
+    return answer
+
+
+def ask(handle: InstanceHandle, expression: str) -> object:
+    """Evaluate an expression in an instance."""
+    blob = pickle.dumps((eval, (expression,), {}))  # noqa: S307 (our own)
+    handle.post(Call(number=1, blob=blob, timeout_s=30))
+    deadline = time.monotonic() + 60
+    result: object = None
+    while not isinstance(message := run(handle.next_message(deadline)), Done):
+        assert not isinstance(message, Raised), message.error
+        if isinstance(message, Returned):
+            result = pickle.loads(message.blob)  # noqa: S301 (our own)
+    return result
+
+
+def imported(handle: InstanceHandle) -> set[str]:
+    names = ask(handle, "[n for n in __import__('sys').modules if n.startswith('flt_')]")
+    assert isinstance(names, list)
+    return set(names)
+
+
+def fresh(fleet: Fleet, world: World, *, bare: bool = False) -> InstanceHandle:
+    handle = fleet.acquire(world.recipe)
+    answer = begin(fleet, handle, world.bare if bare else world.begin)
+    assert isinstance(answer, Started), answer
+    return handle
+
+
+def learn(fleet: Fleet, world: World) -> None:
+    run(fleet.learn(dataclasses.replace(world.begin, is_learning=True), world.recipe))
+
+
+def descendants(pid: int) -> set[int]:
+    """Find the live processes below one."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(entry.name)] = int(parent)
+    found = {pid} & parents.keys()
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def await_none_of(processes: set[int]) -> None:
+    """Wait until none of these processes lives; whoever adopted them may not have reaped them."""
+    deadline = time.monotonic() + 30
+    while alive := {pid for pid in processes if descendants(pid)}:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.01)
+
+
+def await_end(handle: InstanceHandle) -> None:
+    run(handle.await_exit(time.monotonic() + 60))
+
+
+# instances
+
+
+def test_an_instance_is_in_a_sealed_process_of_its_own(fleet: Fleet, world: World) -> None:
+    one, two = fresh(fleet, world), fresh(fleet, world)
+    assert one.is_sealed
+    assert ask(one, "__import__('os').getpid()") != ask(two, "__import__('os').getpid()")
+    for handle in (one, two):
+        assert ask(handle, "__import__('os').listdir('/tmp')") != os.listdir("/tmp")  # noqa: PTH208
+        assert ask(handle, "__import__('os').environ['MODE']") == "test"
+        fleet.retire(handle)
+
+
+def test_an_instance_that_serves_twice_keeps_what_it_has_in_memory(
+    fleet: Fleet, world: World
+) -> None:
+    handle = fresh(fleet, world)
+    ask(handle, "setattr(__import__('flt_shop'), 'value', 'kept')")
+    assert ask(handle, "__import__('flt_shop').value") == "kept"
+    assert ask(fresh(fleet, world), "__import__('flt_shop').value") == 1
+
+
+def test_a_frozen_instance_answers_when_it_is_thawed(fleet: Fleet, world: World) -> None:
+    handle = fresh(fleet, world)
+    handle.signal(Signal(instance=handle.number, action="freeze"))
+    handle.signal(Signal(instance=handle.number, action="thaw"))
+    assert ask(handle, "6 * 7") == 42
+
+
+def test_each_instance_draws_random_numbers_of_its_own(fleet: Fleet, world: World) -> None:
+    draw = "__import__('random').getrandbits(64)"
+    assert ask(fresh(fleet, world), draw) != ask(fresh(fleet, world), draw)
+
+
+def test_a_spawned_instance_is_a_new_interpreter_with_the_hash_seed_that_was_asked_for(
+    fleet: Fleet, world: World
+) -> None:
+    def hash_with(seed: str) -> object:
+        recipe = dataclasses.replace(world.recipe, is_spawn=True, hash_seed=seed)
+        handle = fleet.acquire(recipe)
+        begin(fleet, handle, world.begin)
+        assert ask(handle, "__import__('os').environ['MODE']") == "test"
+        return ask(handle, "hash('tea')")
+
+    assert hash_with("1") == hash_with("1") != hash_with("2")
+
+
+# the spare one
+
+
+def test_a_spare_instance_is_used_where_its_recipe_fits(fleet: Fleet, world: World) -> None:
+    fleet.zygote()
+    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe)  # one is enough
+    equal = dataclasses.replace(world.recipe)
+    handle = fleet.acquire(equal)
+    assert handle.number == 1
+    begin(fleet, handle, world.bare)
+    assert ask(handle, "1") == 1
+    assert fleet.acquire(world.recipe).number == 2, "a spare one is used once"
+
+
+@pytest.mark.parametrize(
+    "change",
+    (
+        {"memory_bytes": 1 << 29},
+        {"is_spawn": True},
+        {"seal": Seal(tmp_bytes=1 << 20)},
+    ),
+)
+def test_a_spare_instance_that_does_not_fit_is_ended(
+    fleet: Fleet, world: World, change: dict[str, object]
+) -> None:
+    fleet.zygote()
+    fleet.prepare_spare(world.recipe)
+    assert fleet._spare is not None
+    spare = fleet._spare.handle
+    handle = fleet.acquire(dataclasses.replace(world.recipe, **change))  # type: ignore[arg-type]
+    assert handle.number == 2
+    await_end(spare)
+    assert not handle.has_ended()
+
+
+def test_a_spare_instance_that_has_died_is_not_used(fleet: Fleet, world: World) -> None:
+    fleet.zygote()
+    fleet.prepare_spare(world.recipe)
+    assert fleet._spare is not None
+    spare = fleet._spare.handle
+    spare.signal(Signal(instance=spare.number, action="kill"))
+    await_end(spare)
+    assert ask(fresh(fleet, world), "1") == 1
+
+
+def test_nothing_is_prepared_where_there_is_no_zygote(fleet: Fleet, world: World) -> None:
+    fleet.prepare_spare(world.recipe)
+    assert fleet._spare is None
+    assert fleet._zygote is None
+
+
+def test_what_was_forked_before_the_app_was_learnt_is_not_used_after_it(
+    fleet: Fleet, world: World
+) -> None:
+    fleet.zygote()
+    fleet.prepare_spare(world.recipe)
+    learn(fleet, world)
+    assert "flt_plain" in imported(fresh(fleet, world, bare=True))
+
+
+def test_a_spare_instance_whose_writable_folder_was_made_anew_is_not_used(
+    fleet: Fleet, world: World
+) -> None:
+    folder = Path(world.project, "var")
+    folder.mkdir()
+    seal = dataclasses.replace(world.recipe.seal, writable=(str(folder),))
+    world.recipe = dataclasses.replace(world.recipe, seal=seal)
+    fleet.zygote()
+    fleet.prepare_spare(world.recipe)
+    folder.rmdir()
+    folder.mkdir()
+    ask(fresh(fleet, world), f"open({str(folder / 'note')!r}, 'w').close()")
+    assert (folder / "note").exists()
+
+
+# the zygote
+
+
+def test_a_zygote_that_was_killed_is_started_again(fleet: Fleet, world: World) -> None:
+    learn(fleet, world)
+    handle = fresh(fleet, world)
+    fleet.prepare_spare(world.recipe)
+    first = fleet.zygote()
+    processes = descendants(first.pid)
+    os.kill(first.pid, signal.SIGKILL)
+    with pytest.raises(InstanceGone):
+        run(handle.next_message(time.monotonic() + 60))
+    assert run(handle.await_exit(time.monotonic() + 60)) is None, "nobody can tell how it ended"
+    assert ask(fresh(fleet, world), "__import__('flt_shop').value") == 1
+    assert fleet.zygote() is not first
+    assert not fleet.knows(world.begin.app), "what it had learnt is gone with it"
+    await_none_of(processes)
+
+
+def test_one_zygote_serves_all(fleet: Fleet) -> None:
+    assert fleet.zygote() is fleet.zygote()
+
+
+def test_no_zygote_means_no_instance_and_says_so(
+    fleet: Fleet, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SandboxUnavailableError, match="Linux only, and this is darwin"):
+        fleet.acquire(world.recipe)
+
+
+# what is imported ahead
+
+
+def test_an_instance_has_other_people_s_modules_and_none_of_the_user_s(
+    fleet: Fleet, world: World
+) -> None:
+    assert imported(fresh(fleet, world, bare=True)) == set()
+    learn(fleet, world)
+    assert fleet.knows(world.begin.app)
+    assert imported(fresh(fleet, world, bare=True)) == {"flt_plain"}
+    assert {"flt_shop.app", "flt_plain", "flt_user"} <= imported(fresh(fleet, world))
+
+
+def test_a_module_that_cannot_be_imported_ahead_is_named_with_the_reason(
+    fleet: Fleet, world: World
+) -> None:
+    learn(fleet, world)
+    assert dict(fleet.dropped) == {
+        "flt_swallows": "it imports flt_shop, which is imported in instances only",
+        "flt_user": "it imports flt_writes, which is imported in instances only",
+    }
+
+
+def test_modules_with_effects_at_import_are_imported_in_each_instance(
+    fleet: Fleet, world: World
+) -> None:
+    learn(fleet, world)
+    names = {"flt_writes", "flt_threads", "flt_swallows"}
+    assert not names & imported(fresh(fleet, world, bare=True))
+    handle = fresh(fleet, world)
+    assert names <= imported(handle)
+    shop = "__import__('sys').modules['flt_swallows'].flt_shop.__name__"
+    assert ask(handle, shop) == "flt_shop", "it was not kept as it was without the app"
+
+
+def test_an_app_that_cannot_be_imported_is_not_learnt(fleet: Fleet, world: World) -> None:
+    world.write("flt_shop/app.py", "import flt_plain\nraise RuntimeError('no database')\n")
+    learn(fleet, world)
+    assert not fleet.knows(world.begin.app)
+    assert imported(fresh(fleet, world, bare=True)) == set()
+    answer = begin(fleet, fleet.acquire(world.recipe), world.begin)
+    assert isinstance(answer, StartFailed)
+    assert answer.error == "RuntimeError: no database"
+
+
+def test_what_a_request_imports_is_imported_ahead_from_then_on(fleet: Fleet, world: World) -> None:
+    learn(fleet, world)
+    fleet.remember(world.begin, modules=("fractions",))
+    handle = fresh(fleet, world, bare=True)
+    assert ask(handle, "'fractions' in __import__('sys').modules") is True
+
+
+def test_nothing_is_remembered_for_an_app_that_was_not_learnt(fleet: Fleet, world: World) -> None:
+    fleet.zygote()
+    fleet.remember(world.begin, modules=("fractions",))
+    handle = fresh(fleet, world, bare=True)
+    assert ask(handle, "'fractions' in __import__('sys').modules") is False
+
+
+def test_where_the_app_is_defined_is_told_by_the_first_instance(fleet: Fleet, world: World) -> None:
+    learn(fleet, world)
+    assert world.begin.app not in fleet.app_places
+    begin(fleet, fleet.acquire(world.recipe), dataclasses.replace(world.begin, wants_place=True))
+    place = fleet.app_places[world.begin.app]
+    assert place is not None
+    assert (place.path, place.line) == (f"{world.project}/flt_shop/app.py", 2)
+
+
+# compiled code
+
+
+def sources_compiled(fleet: Fleet, world: World) -> set[str]:
+    handle = fleet.acquire(world.recipe)
+    answer = begin(fleet, handle, world.begin)
+    assert isinstance(answer, Started), answer
+    fleet.retire(handle)
+    return {os.path.relpath(path, world.project) for path in answer.sources}
+
+
+def test_sources_are_compiled_once_and_again_when_they_change(fleet: Fleet, world: World) -> None:
+    assert sources_compiled(fleet, world) == {"flt_shop/__init__.py", "flt_shop/app.py"}
+    learn(fleet, world)
+    assert sources_compiled(fleet, world) == set()
+    world.write("flt_shop/__init__.py", "value = 'edited'\n")
+    assert ask(fresh(fleet, world), "__import__('flt_shop').value") == "edited"
+    assert sources_compiled(fleet, world) == {"flt_shop/__init__.py"}
+    fleet.remember(world.begin, sources=(f"{world.project}/flt_shop/__init__.py",))
+    fleet.retire(fleet.acquire(world.recipe))  # the spare one is older
+    assert sources_compiled(fleet, world) == set()
+    assert ask(fresh(fleet, world), "__import__('flt_shop').value") == "edited"
+
+
+def test_a_syntax_error_that_comes_in_later_is_told_and_goes_again(
+    fleet: Fleet, world: World
+) -> None:
+    learn(fleet, world)
+    path = f"{world.project}/flt_shop/__init__.py"
+    world.write("flt_shop/__init__.py", "value = = 2\n")
+    fleet.remember(world.begin, sources=(path,))  # nothing breaks in the zygote
+    answer = begin(fleet, fleet.acquire(world.recipe), world.begin)
+    assert isinstance(answer, StartFailed)
+    assert answer.error == "SyntaxError: invalid syntax"
+    assert f'File "{path}", line 1' in answer.traceback
+    world.write("flt_shop/__init__.py", "value = 'mended'\n")
+    assert ask(fresh(fleet, world), "__import__('flt_shop').value") == "mended"
+
+
+# the end
+
+
+def test_what_an_instance_left_running_is_killed_and_told_of(fleet: Fleet, world: World) -> None:
+    handle = fresh(fleet, world)
+    daemon = "__import__('subprocess').Popen(['sleep', '600'], start_new_session=True).pid"
+    assert isinstance(ask(handle, daemon), int)
+    fleet.retire(handle)
+    ((number, exited),) = run(fleet.drain())
+    assert number == handle.number
+    assert exited.survivors == ("sleep 600",)
+    assert run(fleet.drain()) == ()
+
+
+def test_many_retired_instances_hold_few_descriptors(fleet: Fleet, world: World) -> None:
+    fleet.zygote()
+    handles = [fleet.acquire(world.recipe) for _ in range(20)]
+    for handle in handles:
+        fleet.retire(handle)
+        await_end(handle)
+    closed = [handle for handle in handles if handle._sock.fileno() == -1]
+    assert len(closed) >= 10
+    run(fleet.drain())
+    assert all(handle._sock.fileno() == -1 for handle in handles)
+
+
+def test_an_aborted_instance_tells_where_it_was(fleet: Fleet, world: World) -> None:
+    handle = fresh(fleet, world)
+    sleep = pickle.dumps((time.sleep, (600,), {}))
+    handle.post(Call(number=1, blob=sleep, timeout_s=600))
+    exited = run(fleet.abort(handle))
+    assert exited is not None
+    assert os.WTERMSIG(exited.status) == signal.SIGABRT
+    assert b"Fatal Python error: Aborted" in handle.output.stderr
+    handle.close()
+
+
+def test_an_instance_that_ignores_the_abort_is_killed(fleet: Fleet, world: World) -> None:
+    handle = fresh(fleet, world)
+    ask(handle, "__import__('faulthandler').disable()")
+    ask(handle, "str(__import__('signal').signal(6, __import__('signal').SIG_IGN))")
+    exited = run(fleet.abort(handle))
+    assert exited is not None
+    assert os.WTERMSIG(exited.status) == signal.SIGKILL
+    handle.close()
+
+
+def test_close_leaves_no_process_and_no_descriptor(world: World) -> None:
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (no descriptor of its own)
+    fleet = Fleet()
+    learn(fleet, world)
+    handle = fresh(fleet, world)
+    ask(handle, "__import__('subprocess').Popen(['sleep', '600']).pid")
+    fleet.prepare_spare(world.recipe)
+    fleet.retire(fresh(fleet, world))
+    fleet.prepare_spare(world.recipe)
+    processes = descendants(fleet.zygote().pid)
+    assert len(processes) >= 5  # two of the zygote, an instance with a child, and a spare one
+    fleet.close()
+    handle.close()
+    fleet.close()  # harmless
+    await_none_of(processes)
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 (as above)
