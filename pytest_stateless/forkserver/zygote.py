@@ -26,6 +26,7 @@ from pytest_stateless.guest import instance
 from pytest_stateless.guest.effects import EffectWatch
 from pytest_stateless.guest.imports import FirstPartyFinder
 from pytest_stateless.guest.observe import hook
+from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.wire import framing
 from pytest_stateless.wire.control import Exited, Fork, Preload, Preloaded, Signal
 
@@ -146,6 +147,7 @@ class Zygote:
         """Become an instance: keep nothing of the zygote's but its memory."""
         channel, stdout, stderr, exit_fd = descriptors
         try:
+            linux.die_with_parent()  # also while it is frozen and cannot see that the host is gone
             os.setsid()  # whoever signals its own process group reaches its own instance only
             signal.signal(signal.SIGINT, self._interrupt)
             os.dup2(stdout, 1)
