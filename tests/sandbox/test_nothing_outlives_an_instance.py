@@ -254,6 +254,26 @@ def test_without_a_pid_namespace_a_daemon_dies_with_a_killed_zygote(
     assert host.changes() == []
 
 
+CONNECTIONS: list[socket.socket] = []
+
+
+def connect(port: int) -> None:
+    line = socket.create_connection(("127.0.0.1", port))
+    line.send(b"alive")
+    CONNECTIONS.append(line)
+
+
+def test_without_a_pid_namespace_a_frozen_instance_dies_with_the_process_above_the_zygote(
+    without_pid_namespace: Platform, lifeline: Lifeline
+) -> None:
+    stateless = Stateless(without_pid_namespace)
+    with stateless.warm():
+        stateless.call(connect, lifeline.port)
+        lifeline.await_daemon()
+        os.kill(without_pid_namespace.fleet.zygote().pid, signal.SIGKILL)
+        lifeline.await_end()
+
+
 def reach_host_processes(pids: list[int], scene_new: str) -> dict[str, str]:
     from attacks import outcome_of
 
