@@ -200,8 +200,11 @@ def test_what_was_there_before_a_dropped_module_stays(run: Run) -> None:
         "import os; open(os.environ['SCRATCH'] + '/cache', 'w').close()",
     ),
 )
+@pytest.mark.parametrize(
+    "names", ("bad.first once.core once bad", "bad bad.first once once.core")
+)  # as their imports ended, and as they began
 def test_a_module_that_can_be_loaded_only_once_survives_that_its_user_is_dropped(
-    run: Run, trace: str
+    run: Run, trace: str, names: str
 ) -> None:
     run(
         {
@@ -210,9 +213,8 @@ def test_a_module_that_can_be_loaded_only_once_survives_that_its_user_is_dropped
             "bad/__init__.py": f"from bad import first\nimport once\n{trace}\n",
             "bad/first.py": "",
         },
-        """
-        # the order in which they were complete when they were learnt
-        assert "once" not in order("bad.first", "once.core", "once", "bad")
+        f"""
+        assert "once" not in order(*{names.split()})
         assert here("bad", "bad.first", "once", "once.core") == ["once", "once.core"]
         import once
         assert once.core is sys.modules["once.core"]
