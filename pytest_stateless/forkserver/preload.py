@@ -104,9 +104,13 @@ def _depends_on(name: str, gone: set[str]) -> bool:
 
 def _origin(value: object) -> str:
     """Return the name of the module that a value is or comes from, empty if it does not tell."""
-    if isinstance(value, ModuleType):
-        return value.__name__
-    return str(value.__module__) if isinstance(value, (type, FunctionType)) else ""
+    # by its type: a lazy object, such as Django's settings, is not to be asked for anything
+    kind = type(value)
+    if issubclass(kind, ModuleType):
+        return str(vars(value).get("__name__", ""))
+    if issubclass(kind, (type, FunctionType)):
+        return str(getattr(value, "__module__", ""))
+    return ""
 
 
 def _modules_in(traceback: TracebackType | None) -> Iterator[str]:

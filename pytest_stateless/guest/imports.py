@@ -85,6 +85,11 @@ class FirstPartyFinder:
         self.refused: frozenset[str] = frozenset()
         self.refusals: list[str] = []
         """Names that were refused, in order."""
+        self.asked: dict[str, None] = {}
+        """Names that were looked for in an instance, in the order in which their imports began.
+
+        `sys.modules` has the order in which they ended: a cycle of imports that is entered at
+        its other end fails."""
         self.on_refusal: Callable[[], None] = _nothing
         """Called at each refusal."""
 
@@ -109,25 +114,29 @@ class FirstPartyFinder:
         """
         if self.first_party is None:
             return None
-        if self.is_refusing and fullname in self.refused:
-            self._refuse(fullname)
-        if not self.is_refusing and fullname in sys.stdlib_module_names:
+        if self.is_refusing:
+            if fullname in self.refused:
+                self._refuse(fullname)
+        elif self._is_standard(fullname):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         origin = spec.origin if spec is not None else None
-        if origin is None or not self._owns(fullname, origin):
-            if self.is_refusing and self.first_party.owns_module(fullname):
-                self._refuse(fullname)
-            return None if fullname in sys.builtin_module_names else spec
-        if self.is_refusing:
+        is_own = self.first_party.owns_module(fullname) or (
+            origin is not None and self.first_party.owns_file(origin)
+        )
+        if is_own and self.is_refusing:
             self._refuse(fullname)
+        if is_own and origin is not None:
+            self._keep_compiled(fullname, spec, origin)
+        return None if fullname in sys.builtin_module_names else spec
+
+    def _keep_compiled(self, fullname: str, spec: ModuleSpec | None, origin: str) -> None:
         if spec is not None and type(spec.loader) is SourceFileLoader:
             spec.loader = _CachedLoader(fullname, origin, self.cache)
-        return spec
 
-    def _owns(self, fullname: str, origin: str) -> bool:
-        assert self.first_party is not None  # noqa: S101 (only called below the check)
-        return self.first_party.owns_module(fullname) or self.first_party.owns_file(origin)
+    def _is_standard(self, fullname: str) -> bool:
+        self.asked[fullname] = None
+        return fullname in sys.stdlib_module_names
 
     def _refuse(self, fullname: str) -> None:
         self.refusals.append(fullname)

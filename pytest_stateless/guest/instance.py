@@ -122,7 +122,7 @@ def _serve(channel: Channel, finder: FirstPartyFinder) -> NoReturn:
                 channel_fd=channel.fileno(),
                 is_disconnected=channel.is_readable,
             )
-            server.compiled = finder.cache.missed
+            server.compiled, server.asked = finder.cache.missed, finder.asked
             if server.start():
                 _serve_requests(channel, server)
             else:

@@ -14,6 +14,8 @@ from pytest_stateless.guest.effects import EffectWatch
 from pytest_stateless.wire.messages import Learnt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_stateless.model.first_party import FirstParty
 
 
@@ -22,10 +24,12 @@ class Learner:
 
     Args:
         first_party: What the zygote must never import.
+        asked: Names of modules in the order in which their imports began; grows meanwhile.
     """
 
-    def __init__(self, first_party: FirstParty) -> None:
+    def __init__(self, first_party: FirstParty, asked: Mapping[str, None]) -> None:
         self._first_party = first_party
+        self._asked = asked
         self._count = len(sys.modules)
         self._effects = EffectWatch()
         self._watch_threads()
@@ -46,20 +50,23 @@ class Learner:
         Returns:
             The message for the host.
         """
-        modules, sources = imported_since(self._count, self._first_party)
+        modules, sources = imported_since(self._count, self._first_party, self._asked)
         refused = tuple(name for name in self._effects.blamed if name in modules)
         return Learnt(modules=modules, refused=refused, sources=sources)
 
 
-def imported_since(count: int, first_party: FirstParty) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def imported_since(
+    count: int, first_party: FirstParty, asked: Mapping[str, None]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """List what has been imported meanwhile.
 
     Args:
         count: How many modules there were.
         first_party: What is the user's own.
+        asked: Names of modules in the order in which their imports began.
 
     Returns:
-        Names of the others' modules in the order of their import, and the user's source files.
+        Names of the others' modules in that order, and the user's source files.
     """
     modules: list[str] = []
     sources: list[str] = []
@@ -72,4 +79,6 @@ def imported_since(count: int, first_party: FirstParty) -> tuple[tuple[str, ...]
                 sources.append(path)
         elif spec is not None:
             modules.append(name)
+    began = {name: position for position, name in enumerate(asked)}
+    modules.sort(key=lambda name: began.get(name, len(began)))
     return tuple(modules), tuple(sources)

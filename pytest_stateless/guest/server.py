@@ -40,7 +40,7 @@ from pytest_stateless.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_stateless.guest.adapter.contract import Adapter
     from pytest_stateless.guest.adapter.load import LoadedApp
@@ -79,6 +79,7 @@ class Server:
         self.stack = StackReader(begin.first_party)
         self.observer = Observer(self.stack) if is_sealed else None
         self.compiled: list[str] = []
+        self.asked: Mapping[str, None] = {}
         self._begin = begin
         self._module_count = 0
         self._step = "app reference"
@@ -95,7 +96,7 @@ class Server:
         """
         self._listen()
         is_learning = self._begin.is_learning
-        learner = Learner(self._begin.first_party) if is_learning else None
+        learner = Learner(self._begin.first_party, self.asked) if is_learning else None
         try:
             self._make_ready()
         except BaseException as error:  # noqa: BLE001 (an app may raise anything, SystemExit too)
@@ -225,7 +226,7 @@ class Server:
         count, self._module_count = self._module_count, len(sys.modules)
         if count >= self._module_count or self.observer is None:
             return ()
-        return imported_since(count, self._begin.first_party)[0]
+        return imported_since(count, self._begin.first_party, self.asked)[0]
 
     def _take_compiled(self) -> tuple[str, ...]:
         taken = tuple(self.compiled)

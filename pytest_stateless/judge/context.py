@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pytest_stateless.judge.places import Places
 from pytest_stateless.model.platform import PlatformProfile
 
+_SERVER_ERROR = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeContext:
@@ -44,7 +46,7 @@ class ExchangeContext:
     @property
     def is_failure(self) -> bool:
         """Whether the app did not start, raised, or answered with a server error."""
-        is_server_error = self.status is not None and self.status >= 500  # noqa: PLR2004 (HTTP)
+        is_server_error = self.status is not None and self.status >= _SERVER_ERROR
         return is_server_error or bool(self.error) or not self.has_started
 
     @property
@@ -52,11 +54,9 @@ class ExchangeContext:
         """What came of the request, as a line of evidence."""
         if not self.has_started:
             return "the app could not start"
+        if self.status is not None and not self.is_failure:
+            return f"and the app answered {self.status} all the same"
         if self.status is not None:
-            is_told = self.is_failure
-            return (
-                f"answered {self.status}"
-                if is_told
-                else f"and the app answered {self.status} all the same"
-            )
+            is_late = self.status < _SERVER_ERROR and self.error
+            return f"answered {self.status}" + (f", then raised {self.error}" if is_late else "")
         return f"raised {self.error}" if self.error else "and the app went on all the same"

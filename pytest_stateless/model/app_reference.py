@@ -112,6 +112,10 @@ def _attribute_path(node: ast.expr, text: str) -> tuple[str, ...]:
 
 
 def _refuse(text: str, why: str = "", error: Exception | None = None) -> NoReturn:
+    if not why and text[:1] in {"'", '"'}:
+        why = "in an ini file it stands without quotes"
+    elif not why and ".py:" in text:
+        why = "name the module, not its file"
     reason = f" ({why})" if why else ""
     raise ConfigurationError(
         f"app reference {text!r} cannot be read{reason}; write 'module:attribute', such as "

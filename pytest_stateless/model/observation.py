@@ -24,8 +24,9 @@ class Write:
         outcome: `refused` by a read-only filesystem, `full` when `/tmp` had no space left.
         error: The error as Python shows it, such as `[Errno 30] Read-only file system: 'x'`.
         stack: Frames, innermost first.
-        anchor: Where first-party code called or configured the library that wrote; None where
-            the stack has a first-party frame, or nothing was found.
+        anchor: Where first-party code called or configured the library that wrote, else where
+            the error came out in first-party code; None where the stack has a first-party frame,
+            or nothing was found.
         reached_first_party: Whether the error came out in first-party code: a library that
             falls back by itself keeps it. Always True when no library was in between.
         phase: While the instance started, or while it served a request.

@@ -15,7 +15,8 @@ from pytest_stateless.report.wrap import wrap
 if TYPE_CHECKING:
     from pytest_stateless.model.totals import FindingTotal, SessionTotals
 
-_SHOWN_MODULES = 5
+_SHOWN_MODULES = 2
+_REASON_WIDTH = 60
 _MESSAGE_WIDTH = 40
 
 
@@ -35,7 +36,8 @@ def format_summary(totals: SessionTotals, width: int) -> list[str]:
     if totals.requests:
         lines.append(_describe_requests(totals))
     lines += _describe_findings(totals.findings)
-    if totals.requests and not totals.findings and not totals.not_enforced:
+    is_clean = totals.instances and not totals.findings and not totals.accepted
+    if is_clean and not totals.not_enforced:
         lines.append("no findings")
     if totals.accepted:
         lines.append(f"{_count(totals.accepted, 'finding')} accepted (stateless_allow, allow=...)")
@@ -85,10 +87,13 @@ def _describe_row(total: FindingTotal) -> tuple[str, str, str, str]:
 def _describe_dropped(dropped: list[tuple[str, str]], width: int) -> list[str]:
     if not dropped:
         return []
-    shown = ", ".join(f"{name} ({why})" for name, why in dropped[:_SHOWN_MODULES])
+    shown = ", ".join(
+        f"{name} ({shorten(mask(why), _REASON_WIDTH, placeholder=' ...')})"
+        for name, why in dropped[:_SHOWN_MODULES]
+    )
     more = f" and {len(dropped) - _SHOWN_MODULES} more" if len(dropped) > _SHOWN_MODULES else ""
     return wrap(
-        f"not imported ahead, so imported at each cold start: {mask(shown)}{more}", width, indent=0
+        f"not imported ahead, so imported at each cold start: {shown}{more}", width, indent=0
     )
 
 

@@ -118,7 +118,8 @@ class Autopsy:
                 app_place=self._platform.app_place,
             )
         )
-        shown = "\n".join(f"{frame.path}:{frame.line} in {frame.function}" for frame in stack)
+        own = [frame for frame in stack if frame.is_first_party or frame is stack[0]]
+        shown = "\n".join(f"{frame.path}:{frame.line} in {frame.function}" for frame in own)
         return RequestTimeoutError(
             crash.format_timeout(
                 self._entry.context.request, timeout_s=limit_s, platform=platform.name, stack=shown

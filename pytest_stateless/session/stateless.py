@@ -55,13 +55,14 @@ class Stateless:
         Args:
             base_url: Scheme and host that the app is asked as.
             options: Of `httpx2.Client`: `headers`, `cookies`, `follow_redirects`, ... There is
-                no `timeout` unless you give one: the platform has its own.
+                no `timeout` unless you give one, the platform has its own; and a `Referer`, as
+                of a form on the app's first page.
 
         Returns:
             The client.
         """
         transport = Transport(self._platform, self._open_for(base_url))
-        return httpx2.Client(transport=transport, base_url=base_url, **{"timeout": None, **options})
+        return httpx2.Client(transport=transport, base_url=base_url, **_defaults(base_url, options))
 
     def async_client(self, *, base_url: str = BASE_URL, **options: Any) -> httpx2.AsyncClient:  # noqa: ANN401
         """Make an async client; requests that run at once are served by instances at once.
@@ -75,7 +76,7 @@ class Stateless:
         """
         transport = AsyncTransport(self._platform, self._open_for(base_url))
         return httpx2.AsyncClient(
-            transport=transport, base_url=base_url, **{"timeout": None, **options}
+            transport=transport, base_url=base_url, **_defaults(base_url, options)
         )
 
     def _open_for(self, base_url: str) -> str:
@@ -251,6 +252,14 @@ class Stateless:
             self._client.close()
             self._client = None
         self._platform.reset()
+
+
+def _defaults(base_url: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what a browser on a page of the app would do, where the test does not say."""
+    headers = httpx2.Headers(options.get("headers"))
+    # over HTTPS, Django's CSRF check wants to see where a form was
+    headers.setdefault("Referer", f"{base_url}/")
+    return {"timeout": None, **options, "headers": headers}
 
 
 def _describe_event(event: object) -> str:

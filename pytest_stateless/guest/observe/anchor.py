@@ -42,7 +42,7 @@ def find_anchor(write: Write, reader: StackReader) -> Write:
         reader: Knows what is first-party.
 
     Returns:
-        The same with its `anchor`, where one is needed and found.
+        The same with its `anchor`, where one is needed and found; one that it has may stay.
     """
     if innermost_first_party(write.stack) is not None:
         return write

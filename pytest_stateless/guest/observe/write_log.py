@@ -17,6 +17,7 @@ from pytest_stateless.guest.observe.failures import Failure, failure_in, full_pa
 from pytest_stateless.guest.observe.origins import innermost_side, place_of, read
 from pytest_stateless.guest.observe.paths import is_ordinary
 from pytest_stateless.model.observation import Write
+from pytest_stateless.model.place import innermost_first_party
 
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
@@ -120,7 +121,7 @@ class WriteLog:
             return
         self._confirm(seen, failure)
         if self._reader.owns(stack[0][0].co_filename):
-            seen.write = dataclasses.replace(seen.write, reached_first_party=True)
+            self._reach(seen, stack[0])
 
     def escaped(self, error: BaseException) -> None:
         """Take down an exception that left the app, or that the app logged.
@@ -142,8 +143,9 @@ class WriteLog:
             return
         self._confirm(seen, failure)
         seen.is_hidden = False
-        if any(self._reader.owns(code.co_filename) for code, _ in passed):
-            seen.write = dataclasses.replace(seen.write, reached_first_party=True)
+        own = next((place for place in passed if self._reader.owns(place[0].co_filename)), None)
+        if own is not None:
+            self._reach(seen, own)
 
     def drain(self) -> tuple[Write, ...]:
         """Forget what was seen.
@@ -203,6 +205,20 @@ class WriteLog:
         if not seen.is_confirmed:
             seen.is_confirmed = True
             seen.write = dataclasses.replace(seen.write, error=str(failure.error))
+
+    def _reach(self, seen: _Seen, place: _Place) -> None:
+        """Take down that an error has come out in first-party code.
+
+        Where the write has no first-party frame (it was handed to a thread, say), that is its
+        anchor, unless a better one is found.
+
+        Args:
+            seen: The write.
+            place: Where its error came out.
+        """
+        seen.write = dataclasses.replace(seen.write, reached_first_party=True)
+        if seen.write.anchor is None and innermost_first_party(seen.write.stack) is None:
+            seen.write = dataclasses.replace(seen.write, anchor=self._reader.of_code(*place))
 
     def _reconsider(self, error: BaseException) -> None:
         """Take back a prediction that the kernel answered otherwise, such as with EACCES."""

@@ -83,7 +83,7 @@ def test_a_module_with_effects_at_import_is_named(run: Run, name: str) -> None:
     run(
         {f"site-packages/{name}.py": EFFECTS[name]},
         f"""
-        learner = Learner(first_party)
+        learner = Learner(first_party, {{}})
         import {name}
         learnt = learner.finish()
         assert {name!r} in learnt.modules
@@ -97,7 +97,7 @@ def test_a_module_without_effects_is_not(run: Run, name: str) -> None:
     run(
         {f"site-packages/{name}.py": QUIET[name]},
         f"""
-        learner = Learner(first_party)
+        learner = Learner(first_party, {{}})
         import {name}
         assert learner.finish().refused == ()
         """,
@@ -112,7 +112,7 @@ def test_the_effect_of_a_function_is_that_of_the_module_that_called_it_at_import
             "site-packages/outer.py": "import caller",
         },
         """
-        learner = Learner(first_party)
+        learner = Learner(first_party, {})
         import outer
         assert learner.finish().refused == ("caller",)
         """,
@@ -123,7 +123,7 @@ def test_effects_of_the_user_s_own_modules_refuse_nobody(run: Run) -> None:
     run(
         {"project/shop.py": EFFECTS["opens"] + "\nimport json"},
         """
-        learner = Learner(first_party)
+        learner = Learner(first_party, {})
         import shop
         assert learner.finish().refused == ()
         """,
@@ -139,7 +139,7 @@ def test_modules_are_told_in_the_order_in_which_they_were_complete(run: Run) -> 
             "site-packages/two.py": "",
         },
         """
-        learner = Learner(first_party)
+        learner = Learner(first_party, {})
         import shop
         learnt = learner.finish()
         assert learnt.modules == ("two", "one.part", "one"), learnt.modules
@@ -157,7 +157,7 @@ def test_the_user_s_own_are_told_as_source_files(run: Run) -> None:
             "site-packages/installed.py": "",
         },
         """
-        learner = Learner(first_party)
+        learner = Learner(first_party, {})
         import shop, spread.part
         learnt = learner.finish()
         names = {os.path.relpath(path, PROJECT) for path in learnt.sources}
@@ -176,8 +176,31 @@ def test_what_was_there_before_is_not_told(run: Run) -> None:
         import one
         count = len(sys.modules)
         import one, two
-        assert imported_since(count, first_party) == (("two",), ())
-        assert imported_since(len(sys.modules), first_party) == ((), ())
+        assert imported_since(count, first_party, {}) == (("two",), ())
+        assert imported_since(len(sys.modules), first_party, {}) == ((), ())
+        """,
+    )
+
+
+def test_modules_come_in_the_order_in_which_their_imports_began(run: Run) -> None:
+    run(
+        {
+            "site-packages/ring/__init__.py": "",
+            "site-packages/ring/base.py": "NAME = 1; from ring import features",
+            "site-packages/ring/features.py": "from ring.base import NAME",
+        },
+        """
+        from pytest_stateless.guest.imports import FirstPartyFinder
+        finder = FirstPartyFinder()
+        finder.first_party = first_party
+        finder.is_refusing = False
+        sys.meta_path.insert(0, finder)
+        count = len(sys.modules)
+        import ring.base
+        ended = [name for name in sys.modules if name.startswith("ring.")]
+        assert ended == ["ring.features", "ring.base"]  # entered there, the cycle would fail
+        began, _ = imported_since(count, first_party, finder.asked)
+        assert began == ("ring", "ring.base", "ring.features")
         """,
     )
 
@@ -191,7 +214,7 @@ def test_what_only_pretends_to_be_a_module_is_left_out(run: Run) -> None:
         sys.modules["nothing"] = None
         import types
         sys.modules["empty"] = types.ModuleType("empty")
-        assert imported_since(count, first_party) == ((), ())
+        assert imported_since(count, first_party, {}) == ((), ())
         """,
     )
 

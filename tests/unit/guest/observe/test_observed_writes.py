@@ -320,6 +320,22 @@ def test_an_error_that_comes_out_of_a_thread_belongs_to_the_threads_write(
     assert seen.write["operation"] == "insert into entries (sqlite app.db)"
 
 
+def test_a_write_in_a_thread_without_first_party_frames_is_anchored_where_its_error_comes_out(
+    watch: Callable[..., Any],
+) -> None:
+    seen = watch("""
+        import concurrent.futures, pathlib
+        def main():
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                job = pool.submit(pathlib.Path("a.txt").write_text, "x")
+                job.result()
+    """)
+
+    assert not any(frame["is_first_party"] for frame in seen.write["stack"])
+    assert seen.write["anchor"]["line"] == 6
+    assert seen.write["anchor"]["source"] == "job.result()"
+
+
 @pytest.mark.parametrize(
     "text",
     (
