@@ -390,5 +390,11 @@ def test_sessions_that_a_library_keeps_in_files_are_not_sent_to_tmp() -> None:
     assert judge_one(anchored).fix.startswith("keep sessions in a signed cookie")
 
 
+def test_an_error_after_the_head_of_a_response_is_told() -> None:
+    late = replace(CONTEXT, status=200, error="OSError: no")
+    finding = judge_one(refused("open('a', 'w')", "/w/a"), context=late)
+    assert finding.evidence[-1] == "answered 200, then raised OSError: no"
+
+
 def test_a_request_that_no_instance_has_served_names_none() -> None:
     assert replace(CONTEXT, instance=0).request == "POST /entries (request 1)"
