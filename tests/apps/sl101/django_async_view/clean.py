@@ -1,0 +1,23 @@
+"""A write below /tmp that an async Django view hands to a thread."""
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.http import HttpResponse
+from django.urls import path
+
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, SECRET_KEY="k")
+
+
+def write():
+    with open("/tmp/report.txt", "w") as file:
+        file.write("done")
+
+
+async def index(request):
+    await sync_to_async(write)()
+    return HttpResponse("hello")
+
+
+urlpatterns = [path("", index)]
+app = get_asgi_application()
