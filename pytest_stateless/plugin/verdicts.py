@@ -107,6 +107,8 @@ def add_sections(item: pytest.Item, state: State, error: BaseException) -> None:
     is_told = isinstance(error, ColdStartError) and error.findings
     if findings and not is_told and not isinstance(error, pytest.fail.Exception):
         sections.append(("stateless findings", format_findings(findings, _WIDTH)))
+    if platform.settings.raises_app_exceptions:
+        return  # its traceback has been raised, and is pytest's to show
     for entry in platform.ledger.entries:
         exchange = entry.exchange
         is_logged = any(record.exception for record in exchange.log_records)
