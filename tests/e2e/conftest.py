@@ -6,6 +6,7 @@ plugin does in a user's process is held to that too.
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,14 @@ class Project:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
 
-    def run(self, *options: str) -> pytest.RunResult:
-        """Run the suite in a process of its own, in the order in which it is written."""
-        plain = ("-p", "no:randomly", "-p", "no:cacheprovider")
-        return self._pytester.runpytest_subprocess(*plain, *options, timeout=TIMEOUT_S)
+    def run(self, *options: str, typed: str = "") -> pytest.RunResult:
+        """Run the suite in its own process and in its own order; `typed` is standard input."""
+        return self.run_as_is("-p", "no:randomly", "-p", "no:cacheprovider", *options, typed=typed)
 
-    def run_as_is(self, *options: str) -> pytest.RunResult:
+    def run_as_is(self, *options: str, typed: str = "") -> pytest.RunResult:
         """Run the suite with whatever plugins are installed."""
-        return self._pytester.runpytest_subprocess(*options, timeout=TIMEOUT_S)
+        command = (sys.executable, "-m", "pytest", f"--basetemp={self.path / '.basetemp'}")
+        return self._pytester.run(*command, *options, stdin=typed.encode(), timeout=TIMEOUT_S)
 
 
 @pytest.fixture
