@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, assert_never
 from pytest_stateless.errors import ProtocolError
 from pytest_stateless.forkserver import processes
 from pytest_stateless.forkserver.preload import preload
-from pytest_stateless.guest import instance
+from pytest_stateless.guest import instance, prefault
 from pytest_stateless.guest.effects import EffectWatch
 from pytest_stateless.guest.imports import FirstPartyFinder
 from pytest_stateless.guest.observe import hook
@@ -49,6 +49,7 @@ class _Child:
     pidfd: int
     exit_fd: int
     memory_bytes: int
+    is_spawn: bool
     peak_bytes: int = 0
 
 
@@ -67,6 +68,7 @@ class Zygote:
         self._is_privileged = is_privileged
         self._children: dict[int, _Child] = {}
         self._finder = FirstPartyFinder()
+        self._written: tuple[prefault.Range, ...] = ()
         self._effects = EffectWatch()
         self._effects.is_on = False
         self._poll = select.poll()
@@ -119,6 +121,7 @@ class Zygote:
             case Preload():
                 dropped = preload(message, self._finder, self._effects)
                 if message.modules:
+                    self._written = ()
                     gc.collect()
                     gc.freeze()
                 self._control.send(Preloaded(dropped=dropped))
@@ -141,6 +144,7 @@ class Zygote:
             pidfd=pidfd,
             exit_fd=exit_fd,
             memory_bytes=fork.memory_bytes,
+            is_spawn=fork.is_spawn,
         )
 
     def _live(self, fork: Fork, descriptors: list[int]) -> NoReturn:
@@ -159,7 +163,13 @@ class Zygote:
                 os.close(descriptor)
             self._control.close()
             self._children.clear()
-            instance.live(fork, channel, self._finder, is_privileged=self._is_privileged)
+            instance.live(
+                fork,
+                channel,
+                self._finder,
+                is_privileged=self._is_privileged,
+                written=self._written,
+            )
         except BaseException:  # noqa: BLE001 (nothing may go on as a second zygote)
             traceback.print_exc()
         finally:
@@ -179,6 +189,9 @@ class Zygote:
             case "abort":
                 os.kill(child.pid, signal.SIGABRT)
                 os.kill(child.pid, signal.SIGCONT)
+            case "kill" if not self._written and not child.is_spawn:
+                self._written = prefault.written_pages(child.pid)
+                os.kill(child.pid, signal.SIGKILL)
             case "kill":  # it is buried when it is dead: the next fork does not wait for that
                 os.kill(child.pid, signal.SIGKILL)
             case _:

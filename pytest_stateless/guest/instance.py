@@ -17,6 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_stateless.errors import ProtocolError, SandboxSetupError
+from pytest_stateless.guest import prefault
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.imports import FirstPartyFinder
 from pytest_stateless.guest.sandbox.apply import apply
@@ -55,7 +56,14 @@ EXIT_FAILED = 71
 """Exit status of an instance in which this package failed; its stderr has the traceback."""
 
 
-def live(fork: Fork, channel_fd: int, finder: FirstPartyFinder, *, is_privileged: bool) -> NoReturn:
+def live(
+    fork: Fork,
+    channel_fd: int,
+    finder: FirstPartyFinder,
+    *,
+    is_privileged: bool,
+    written: tuple[prefault.Range, ...] = (),
+) -> NoReturn:
     """Seal this process and serve until the host hangs up.
 
     Args:
@@ -63,6 +71,7 @@ def live(fork: Fork, channel_fd: int, finder: FirstPartyFinder, *, is_privileged
         channel_fd: The socket to the host.
         finder: The import finder of the zygote.
         is_privileged: Whether the process is real root.
+        written: The pages that an instance before this one has written.
     """
     channel = Channel(socket.socket(fileno=channel_fd))
     try:
@@ -79,6 +88,7 @@ def live(fork: Fork, channel_fd: int, finder: FirstPartyFinder, *, is_privileged
         _exec(fork, channel_fd)
     gc.enable()
     faulthandler.enable(file=2)
+    prefault.populate(written, channel.is_readable)
     _serve(channel, finder)
 
 

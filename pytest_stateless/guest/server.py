@@ -6,7 +6,6 @@ it says goes out as messages through `emit`.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
@@ -24,6 +23,7 @@ from pytest_stateless.guest.observe.output import LogForwarder, WarningForwarder
 from pytest_stateless.guest.observe.tracebacks import cut_traceback, last_line
 from pytest_stateless.guest.stack import StackReader
 from pytest_stateless.model.app_reference import parse_app_reference
+from pytest_stateless.model.observation import Observations
 from pytest_stateless.wire.messages import (
     Call,
     Done,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pytest_stateless.guest.adapter.contract import Adapter
     from pytest_stateless.guest.adapter.load import LoadedApp
     from pytest_stateless.model.exchange import LogRecord
-    from pytest_stateless.model.observation import Observations, Survivor
+    from pytest_stateless.model.observation import Survivor
     from pytest_stateless.wire.messages import Begin, Message
 
 Request = Serve | Invoke | Call
@@ -215,12 +215,10 @@ class Server:
 
     def _observations(self, survivors: Iterable[Survivor] = ()) -> Observations:
         if self.observer is None:
-            from pytest_stateless.model.observation import Observations  # noqa: PLC0415
-
-            return Observations(survivors=())
+            return Observations()
         for survivor in survivors:
             self.observer.observe_survivor(survivor)
-        return dataclasses.replace(self.observer.finish(), peak_bytes=_peak_bytes())
+        return self.observer.finish()
 
     def _take_modules(self) -> tuple[str, ...]:
         count, self._module_count = self._module_count, len(sys.modules)
@@ -313,15 +311,3 @@ class _Answer:
             self.raised(logged)
         elif self._server.observer is not None:
             self._server.observer.note_exception(logged)
-
-
-def _peak_bytes() -> int:
-    """Return the largest resident set so far in bytes, VmHWM of proc_pid_status(5)."""
-    try:
-        with open("/proc/self/status", "rb") as status:
-            for line in status:
-                if line.startswith(b"VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:  # no procfs: another system, or a sandbox without it
-        pass
-    return 0

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_stateless.plugin.options import settings_for
 from pytest_stateless.plugin.state import STATE
-from pytest_stateless.plugin.verdicts import keep_late_findings
+from pytest_stateless.plugin.verdicts import keep_late_findings, report_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ def stateless(
     surroundings = Surroundings(
         rootdir=str(pytestconfig.rootpath.resolve()),
         basetemp=str(tmp_path_factory.getbasetemp().resolve()),
+        width=report_width(),
     )
     platform = Platform(surroundings, is_enforced=not state.not_enforced)
     state.platform = platform

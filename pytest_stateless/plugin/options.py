@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_stateless.errors import ConfigurationError
 from pytest_stateless.plugin.state import STATE, State
-from pytest_stateless.session.settings import OPTIONS, Layer, resolve
+from pytest_stateless.session.options import OPTIONS
 
 if TYPE_CHECKING:
-    from pytest_stateless.session.settings import Settings
+    from pytest_stateless.session.settings import Layer, Settings
 
 MARKER = "stateless"
 
@@ -69,7 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("stateless_everything"):
         raise pytest.UsageError(f"--stateless: {_SEALING_SUITES_LATER}")
     config.stash[STATE] = State(not_enforced=_why_not_enforced(config))
-    settings_for(config, None)
+    if any(given(config)):
+        settings_for(config, None)
 
 
 def _why_not_enforced(config: pytest.Config) -> str:
@@ -98,33 +98,50 @@ def settings_for(config: pytest.Config, item: pytest.Item | None) -> Settings:
     Raises:
         pytest.UsageError: An option does not exist or its value cannot be what was meant.
     """
+    from pytest_stateless.errors import ConfigurationError  # noqa: PLC0415 (where it is used)
+    from pytest_stateless.session.settings import Layer, resolve  # noqa: PLC0415
+
+    ini, line = given(config)
+    try:
+        return resolve(
+            Layer(origin="ini file", values=ini),
+            Layer(origin="command line", values=line),
+            *(_marker_layers(item) if item is not None else ()),
+        )
+    except ConfigurationError as error:
+        where = f"{item.nodeid}: " if item is not None else ""
+        raise pytest.UsageError(f"{where}{error}") from error
+
+
+def given(config: pytest.Config) -> tuple[dict[str, object], dict[str, object]]:
+    """Return the options that somebody has set for the session.
+
+    Args:
+        config: Of the session.
+
+    Returns:
+        Names and values from the ini file, and those from the command line.
+    """
     ini = {option.name: config.getini(option.ini) for option in OPTIONS}
     line = {
         option.name: config.getoption(_destination(option.name))
         for option in OPTIONS
         if option.on_command_line
     }
-    layers = [
-        Layer(origin="ini file", values=_given(ini)),
-        Layer(origin="command line", values=_given(line)),
-        *(_marker_layers(item) if item is not None else ()),
-    ]
-    try:
-        return resolve(*layers)
-    except ConfigurationError as error:
-        where = f"{item.nodeid}: " if item is not None else ""
-        raise pytest.UsageError(f"{where}{error}") from error
+    return _set(ini), _set(line)
 
 
-def _given(values: dict[str, object]) -> dict[str, object]:
+def _set(values: dict[str, object]) -> dict[str, object]:
     return {
         name: [str(one) for one in value] if isinstance(value, list) else value
         for name, value in values.items()
-        if value not in (None, "", [])
+        if value
     }
 
 
 def _marker_layers(item: pytest.Item) -> list[Layer]:
+    from pytest_stateless.session.settings import Layer  # noqa: PLC0415 (where it is used)
+
     layers: list[Layer] = []
     for mark in reversed(list(item.iter_markers(MARKER))):
         if mark.args:

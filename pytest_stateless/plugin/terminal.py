@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_stateless.plugin.options import settings_for
+from pytest_stateless.plugin.options import given, settings_for
 from pytest_stateless.plugin.state import STATE
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ _WORKER_KEY = "stateless"
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is enforced and how, where the plugin is used at all."""
-    settings = settings_for(config, None)
     state = config.stash[STATE]
-    if not settings.app and not state.not_enforced:
+    is_used = any("app" in options for options in given(config))
+    if not is_used and not state.not_enforced:
         return []
     from pytest_stateless.report.header import (  # noqa: PLC0415 (only where it is used)
         HeaderFacts,
@@ -28,7 +28,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     )
 
     if state.not_enforced:
-        return [format_not_enforced(state.not_enforced)]
+        return [f"stateless: {format_not_enforced(state.not_enforced)}"]
+    settings = settings_for(config, None)
     return [
         format_header(
             HeaderFacts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,12 @@ if TYPE_CHECKING:
     from pytest_stateless.model.finding import Finding
     from pytest_stateless.plugin.state import State
 
-_WIDTH = 100
+_MAX_WIDTH = 100
+
+
+def report_width() -> int:
+    """Return the columns that reports may take: the terminal's, but no more than reads well."""
+    return min(shutil.get_terminal_size((_MAX_WIDTH, 24)).columns, _MAX_WIDTH)
 
 
 def raise_findings(state: State) -> None:
@@ -59,7 +65,7 @@ def _describe_failure(state: State) -> str:
     kept = _take_findings(state)
     if state.platform is None or not fails(kept, state.platform.settings.fail_on):
         return ""
-    return format_findings(kept, _WIDTH)
+    return format_findings(kept, report_width())
 
 
 def _take_findings(state: State) -> tuple[Finding, ...]:
@@ -106,7 +112,7 @@ def add_sections(item: pytest.Item, state: State, error: BaseException) -> None:
     findings = _take_findings(state)
     is_told = isinstance(error, ColdStartError) and error.findings
     if findings and not is_told and not isinstance(error, pytest.fail.Exception):
-        sections.append(("stateless findings", format_findings(findings, _WIDTH)))
+        sections.append(("stateless findings", format_findings(findings, report_width())))
     if platform.settings.raises_app_exceptions:
         return  # its traceback has been raised, and is pytest's to show
     for entry in platform.ledger.entries:

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from pytest_stateless.session.platform import Platform
     from pytest_stateless.wire.messages import Call, Invoke, Message
 
-_REPORT_WIDTH = 100
+_ERROR_PREFIX = len("E       ")
+"""What pytest writes before each line of an exception's text."""
 _UNWIND_TIMEOUT_S = 5.0
 _DUMP_HEADER = "Fatal Python error: "
 _DUMP_LINE = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+) in (?P<function>.+)$')
@@ -254,7 +255,8 @@ class Conversation:
         self._exchange.findings = findings
         refusals = [write.error for write in failed.observations.writes if write.error]
         if findings and any(refusal in failed.traceback for refusal in refusals):
-            text = format_findings(findings, _REPORT_WIDTH)
+            width = self._platform.surroundings.width - _ERROR_PREFIX
+            text = format_findings(findings, width)
             if first:
                 text = f"{format_headline(findings[0])} (in full: {first})"
             raise ColdStartError(text, findings)

@@ -35,10 +35,12 @@ class Surroundings:
     Attributes:
         rootdir: The suite's root, absolute.
         basetemp: Folder of the suite's temporary folders, absolute.
+        width: Columns that a report may take.
     """
 
     rootdir: str
     basetemp: str
+    width: int = 100
 
 
 def first_party(settings: Settings, surroundings: Surroundings) -> FirstParty:

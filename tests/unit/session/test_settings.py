@@ -11,10 +11,10 @@ from pytest_stateless.errors import ConfigurationError
 from pytest_stateless.model.platform import PROFILES, find_profile
 from pytest_stateless.model.quantity import GB, MB
 from pytest_stateless.model.rule import Severity
+from pytest_stateless.session.options import OPTIONS
 from pytest_stateless.session.settings import (
     _LATER,
     DEFAULT_PLATFORM,
-    OPTIONS,
     Layer,
     Option,
     Settings,
