@@ -11,15 +11,8 @@ from pytest_stateless.errors import ConfigurationError
 from pytest_stateless.model.platform import PROFILES, find_profile
 from pytest_stateless.model.quantity import GB, MB
 from pytest_stateless.model.rule import Severity
-from pytest_stateless.session.options import OPTIONS
-from pytest_stateless.session.settings import (
-    _LATER,
-    DEFAULT_PLATFORM,
-    Layer,
-    Option,
-    Settings,
-    resolve,
-)
+from pytest_stateless.session.options import DEFAULT_PLATFORM, OPTIONS, Option
+from pytest_stateless.session.settings import _LATER, Layer, Settings, resolve
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 ROW = re.compile(r"^\| `(stateless_\w+)` \|[^|]*\| (?:`([^`]*)` )?\|$", re.MULTILINE)
