@@ -38,11 +38,12 @@ class Project:
             path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
 
     def run(self, *options: str, typed: str = "") -> pytest.RunResult:
-        """Run the suite in its own process and in its own order; `typed` is standard input."""
-        return self.run_as_is("-p", "no:randomly", "-p", "no:cacheprovider", *options, typed=typed)
+        """Run the suite with no plugin but ours, which is faster; `typed` is standard input."""
+        alone = ("--disable-plugin-autoload", "-p", "stateless", "-p", "no:cacheprovider")
+        return self.run_as_is(*alone, *options, typed=typed)
 
     def run_as_is(self, *options: str, typed: str = "") -> pytest.RunResult:
-        """Run the suite with whatever plugins are installed."""
+        """Run the suite with every plugin that is installed."""
         command = (sys.executable, "-m", "pytest", f"--basetemp={self.path / '.basetemp'}")
         return self._pytester.run(*command, *options, stdin=typed.encode(), timeout=TIMEOUT_S)
 

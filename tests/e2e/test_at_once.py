@@ -119,7 +119,7 @@ def test_the_async_client_serves_requests_at_once(project: Project) -> None:
         """,
     })
     project.ini("stateless_app = shop:app")
-    project.run().assert_outcomes(passed=7 * len(BACKENDS))
+    project.run("-p", "anyio").assert_outcomes(passed=7 * len(BACKENDS))
 
 
 def test_threads_of_the_test_are_served_at_once(project: Project) -> None:

@@ -311,7 +311,8 @@ def test_a_client_s_own_timeout_is_its_own_exception(project: Project) -> None:
                 start_response("200 OK", [])
                 yield b"begun"
                 if environ["PATH_INFO"] == "/stuck":
-                    time.sleep(60)
+                    time.sleep(1)
+                    yield b"ended"
         """,
         "test_it.py": """
             import httpx2

@@ -72,7 +72,7 @@ def test_examples_are_served_judged_and_shrunk_one_by_one(project: Project) -> N
         """,
     })
     project.ini("stateless_app = shop:app", "pythonpath = . venv")
-    result = project.run()
+    result = project.run("-p", "hypothesispytest")
     result.assert_outcomes(passed=5, failed=1)
     result.stdout.fnmatch_lines([
         "shop.py:11: SL101 write-outside-tmp: kept.txt cannot be written",

@@ -80,7 +80,7 @@ TESTS = """
 def test_everything_is_served_in_this_process_and_said_so(project: Project) -> None:
     project.write({"shop.py": SHOP, "test_it.py": TESTS})
     project.ini("stateless_app = shop:app")
-    result = project.run("--no-stateless")
+    result = project.run("--no-stateless", "-p", "anyio")
     result.assert_outcomes(passed=6)
     line = "*not enforced: --no-stateless; every request is served in this process*"
     result.stdout.fnmatch_lines([line, "*collected 6 items", "*= stateless =*", line])

@@ -39,7 +39,7 @@ FILES = {
 def test_workers_of_xdist_share_one_summary(project: Project) -> None:
     project.write(FILES)
     project.ini("stateless_app = shop:app")
-    result = project.run("-n", "2")
+    result = project.run("-p", "xdist", "-n", "2")
     result.assert_outcomes(passed=6, failed=2)
     result.stdout.fnmatch_lines([
         "*= stateless =*",
@@ -80,8 +80,7 @@ def test_a_suite_that_does_not_use_the_fixture_sees_nothing_of_it(project: Proje
         """,
     })
     project.ini()
-    plugins = ("hypothesispytest", "xdist", "anyio", "randomly")
-    result = project.run_as_is(*(part for name in plugins for part in ("-p", f"no:{name}")))
+    result = project.run()
     result.assert_outcomes(passed=1)
     assert not re.search(r"^stateless|= stateless =", result.stdout.str(), re.MULTILINE)
 
@@ -89,6 +88,6 @@ def test_a_suite_that_does_not_use_the_fixture_sees_nothing_of_it(project: Proje
 def test_the_plugin_can_be_switched_off(project: Project) -> None:
     project.write({"test_it.py": "def test_it(stateless): pass\n"})
     project.ini()
-    result = project.run("-p", "no:stateless")
+    result = project.run_as_is("-p", "no:stateless")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["E * fixture 'stateless' not found"])

@@ -26,9 +26,8 @@ TEST = """
 
 
 def refused(project: Project, *options: str, says: str) -> None:
-    """Expect pytest to refuse to start, without a line of ours; other plugins are left out."""
-    alone = ("--disable-plugin-autoload", "-p", "pytest_stateless.plugin")
-    result = project.run_as_is(*alone, *options)
+    """Expect pytest to refuse to start, without a line of ours."""
+    result = project.run(*options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = "\n".join((*result.outlines, *result.errlines))
     assert says in text, text
@@ -205,11 +204,11 @@ def test_calls_that_cannot_be_meant_are_errors_of_ours_that_say_what_to_do(
         """,
     })
     project.ini("stateless_app = shop:app")
-    result = project.run()
+    result = project.run("-p", "anyio")
     result.assert_outcomes(passed=6, failed=4, errors=1)
     result.stdout.no_fnmatch_line("*pytest_stateless/*")
     result.stdout.no_fnmatch_line("*httpx2/*")
-    full = project.run("--full-trace", "-k", "test_that_fails and 0")
+    full = project.run("-p", "anyio", "--full-trace", "-k", "test_that_fails and 0")
     full.stdout.fnmatch_lines(["*pytest_stateless/session/transport.py*"])
 
 
