@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_stateless.session.options import Start
 from pytest_stateless.session.platform import Platform
 from pytest_stateless.session.provision import Surroundings
 from pytest_stateless.session.settings import Layer, resolve

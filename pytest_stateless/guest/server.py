@@ -36,6 +36,7 @@ from pytest_stateless.wire.messages import (
     Serve,
     Started,
     StartFailed,
+    Stuck,
     Warned,
 )
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pytest_stateless.guest.adapter.load import LoadedApp
     from pytest_stateless.model.exchange import LogRecord
     from pytest_stateless.model.observation import Survivor
+    from pytest_stateless.model.place import Frame
     from pytest_stateless.wire.messages import Begin, Message
 
 Request = Serve | Invoke | Call
@@ -290,6 +292,9 @@ class _Answer:
     def complete(self) -> None:
         if self.handling_s < 0:
             self.handling_s = time.monotonic() - self._started
+
+    def stuck(self, stack: tuple[Frame, ...]) -> None:
+        self._server.emit(Stuck(stack=stack))
 
     def survived(self, survivor: Survivor) -> None:
         self.survivors.append(survivor)

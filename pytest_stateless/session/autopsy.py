@@ -38,9 +38,18 @@ class Autopsy:
         platform: Whose settings count.
         entry: The exchange; findings about its limits are noted there.
         handle: The instance; closed afterwards.
+        stuck: Where its event loop was waiting when it last told.
     """
 
-    def __init__(self, platform: Platform, entry: Entry, handle: InstanceHandle) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        entry: Entry,
+        handle: InstanceHandle,
+        *,
+        stuck: tuple[Frame, ...] = (),
+    ) -> None:
+        self._stuck = stuck
         self._platform = platform
         self._entry = entry
         self._handle = handle
@@ -107,6 +116,8 @@ class Autopsy:
         if exited is not None:
             self._platform.ledger.note_leftovers(handle.number, exited.survivors)
         stack = self._take_dump(handle)
+        if innermost_first_party(stack) is None:
+            stack = self._stuck or stack
         relay.relay_output(handle.output)
         handle.close()
         platform = self._platform.settings.platform
@@ -141,8 +152,15 @@ class Autopsy:
         return stack
 
     def _read_dump(self, dump: str) -> tuple[Frame, ...]:
-        current = (dump.partition("Current thread")[2] or dump).partition("\n\n")[0]
-        matches = (_DUMP_LINE.match(line) for line in current.splitlines())
+        """Read the stack of the thread that ran the user's code, the current one by preference."""
+        threads = dump.split("\n\n")
+        threads.sort(key=lambda text: not text.lstrip().startswith("Current thread"))
+        stacks = [self._read_thread(text) for text in threads]
+        own = (stack for stack in stacks if innermost_first_party(stack) is not None)
+        return next(own, stacks[0])
+
+    def _read_thread(self, text: str) -> tuple[Frame, ...]:
+        matches = (_DUMP_LINE.match(line) for line in text.splitlines())
         return tuple(
             Frame(
                 path=match["path"],

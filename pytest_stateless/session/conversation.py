@@ -39,6 +39,7 @@ from pytest_stateless.wire.messages import (
     Serve,
     Started,
     StartFailed,
+    Stuck,
     Warned,
 )
 
@@ -78,6 +79,7 @@ class Conversation:
         self.patience_s: float | None = None
         """How long the client waits for the next piece of an answer, in seconds."""
         self._pending: BaseException | None = None
+        self._stuck: tuple[Frame, ...] = ()
         self._sent_bytes = 0
 
     # the way through
@@ -306,7 +308,7 @@ class Conversation:
     def _autopsy(self) -> Autopsy:
         handle, self._handle = self._handle, None
         assert handle is not None  # noqa: S101 (it has just ended)
-        return Autopsy(self._platform, self._entry, handle)
+        return Autopsy(self._platform, self._entry, handle, stuck=self._stuck)
 
     def _notice(self, message: Message) -> None:
         match message:
@@ -315,6 +317,8 @@ class Conversation:
                 relay.relay_log(message.record)
             case Warned():
                 relay.relay_warning(message)
+            case Stuck():
+                self._stuck = message.stack
             case _:
                 raise ProtocolError(f"an instance does not send {type(message).__name__}")
 

@@ -38,7 +38,11 @@ class Entry:
         """Judge the exchange, given what other exchanges of the test have read."""
         exchange = self.exchange
         context = dataclasses.replace(
-            self.context, instance=exchange.instance, status=exchange.status, reads=reads
+            self.context,
+            instance=exchange.instance,
+            status=exchange.status,
+            error=exchange.exception.strip().rpartition("\n")[2],
+            reads=reads,
         )
         return (*self.limits, *judge_exchange(exchange.observations, context))
 

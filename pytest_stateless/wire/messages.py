@@ -8,7 +8,7 @@ carries raw bytes beside the structured fields. Which side sends what:
     host → instance     Begin; then Serve + RequestBody..., Invoke or Call; Disconnect
     instance → host     Sealed or SealFailed; Learnt; Started or StartFailed; then for each
                         request ResponseStart, ResponseBody..., Returned, Raised, and Done;
-                        Log and Warned at any time
+                        Log, Warned and Stuck at any time
     zygote → exit pipe  Exited
 """
 
@@ -281,6 +281,17 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """The time for the answer is nearly over, and this is what an event loop waits for.
+
+    Attributes:
+        stack: Frames of the coroutine that the request is in, innermost first.
+    """
+
+    stack: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """A log record.
 
@@ -348,6 +359,7 @@ Message = (
     | ResponseBody
     | Returned
     | Raised
+    | Stuck
     | Log
     | Warned
     | Done

@@ -6,7 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from e2e.conftest import Project
 
 BACKENDS = ("asyncio", "trio") if importlib.util.find_spec("trio") else ("asyncio",)
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from e2e.conftest import Project
 
 SHOP = """
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from e2e.conftest import Project
 
 
 def test_nothing_is_carried_from_one_request_to_the_next(project: Project) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from e2e.conftest import Project
 
 FILES = {
     "shop.py": """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from e2e.conftest import Project
 
 APP = """
     def app(environ, start_response):

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 UNWIND_S = 1.0
 """How long an app may take to unwind after its last byte before that is work of its own."""
 
+_NEARLY = 0.9
+"""The part of a request's time after which it tells where it is."""
+
 
 class AsgiAdapter:
     """Speaks ASGI with one app.
@@ -116,9 +119,12 @@ class AsgiAdapter:
         task = asyncio.ensure_future(self._call(make_scope(request, self._state), exchange))
         self._watch.serving = exchange
         exchange.watch_client()
+        # a waiting loop is on no thread's stack, so that nobody could tell later where it hung
+        alarm = exchange.loop.call_later(request.timeout_s * _NEARLY, _tell_stuck, exchange, task)
         try:
             await self._see_through(exchange, task)
         finally:
+            alarm.cancel()
             self._watch.serving = None
             exchange.unwatch_client()
 
@@ -144,6 +150,12 @@ class AsgiAdapter:
             survivors.append(_late_app(exchange, task))
         for survivor in survivors:
             exchange.sink.survived(survivor)
+
+
+def _tell_stuck(exchange: AsgiExchange, task: asyncio.Task[None]) -> None:
+    _, stack = stuck_place(exchange, task)
+    if stack:
+        exchange.sink.stuck(stack)
 
 
 def _is_late(exchange: AsgiExchange, task: asyncio.Task[None]) -> bool:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from pytest_stateless.model.app_reference import AppKind
     from pytest_stateless.model.observation import Survivor
+    from pytest_stateless.model.place import Frame
     from pytest_stateless.wire.messages import Invoke, Serve
 
 
@@ -36,6 +37,9 @@ class Sink(Protocol):
 
     def complete(self) -> None:
         """Say that the last byte has been handed over: what the app does now is too late."""
+
+    def stuck(self, stack: tuple[Frame, ...]) -> None:
+        """Say what a request waits for, shortly before its time is over."""
 
     def survived(self, survivor: Survivor) -> None:
         """Report work that the adapter saw going on after the response."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_stateless.model.app_reference import AppKind
     from pytest_stateless.model.observation import Survivor
+    from pytest_stateless.model.place import Frame
 
 STACK = StackReader(FirstParty(roots=(str(Path(__file__).resolve().parent),)))
 
@@ -35,6 +36,7 @@ class RecordingSink:
         self.pieces: list[bytes] = []
         self.errors: list[BaseException] = []
         self.survivors: list[Survivor] = []
+        self.stuck_in: list[tuple[Frame, ...]] = []
         self.results: list[bytes] = []
         self.calls: list[str] = []
         self.is_gone = False
@@ -71,6 +73,9 @@ class RecordingSink:
 
     def complete(self) -> None:
         self.calls.append("complete")
+
+    def stuck(self, stack: tuple[Frame, ...]) -> None:
+        self.stuck_in.append(stack)
 
     def survived(self, survivor: Survivor) -> None:
         self.calls.append("survived")

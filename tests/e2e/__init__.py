@@ -1,0 +1,1 @@
+"""Tests from end to end; a package so that its conftest has a name of its own."""
