@@ -18,7 +18,6 @@ from pytest_stateless.session.stateless import Stateless
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_stateless.session.settings import Start
 
 APPS_FOLDER = Path(__file__).parent / "apps"
 
