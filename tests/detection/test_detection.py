@@ -67,7 +67,9 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     wanted = [
         str(item.callspec.params["case"])
         for item in request.session.items
-        if isinstance(item, pytest.Function) and "run" in item.fixturenames
+        if isinstance(item, pytest.Function)
+        and item.path == Path(__file__)
+        and "run" in item.fixturenames
     ]
     names = list(dict.fromkeys(wanted))
     with ThreadPoolExecutor(PARTS) as pool:
