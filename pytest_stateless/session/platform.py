@@ -158,8 +158,8 @@ class Platform:
                 'no app is set; write stateless_app = "module:attribute" in the ini file, '
                 "give --stateless-app, or mark the test with @pytest.mark.stateless(app=...)"
             )
-        if with_app:
-            self.prepare()
+        if with_app and self.is_enforced:
+            self._learn()
         entry = self.ledger.open(title, self.settings.platform, self.places)
         if not self.is_enforced:
             local = LocalConversation(self, entry, self._local, with_app=with_app)
@@ -207,22 +207,25 @@ class Platform:
         return self.fleet.app_places.get(self.settings.app)
 
     def prepare(self) -> None:
-        """Start the zygote and learn the app's imports, unless that is done.
+        """Start the zygote, learn the app's imports and fork a spare, unless that is done.
 
         Raises:
             SandboxUnavailableError: This machine refuses the isolation.
         """
-        settings = self.settings
         if not self.is_enforced:
             return
         self.fleet.zygote()
-        if settings.start == "spawn":
-            return
+        self._learn()
+        if self.settings.start != "spawn":
+            self.fleet.prepare_spare(self.recipe())
+
+    def _learn(self) -> None:
+        settings = self.settings
         is_due = settings.app and settings.preloads and not self._has_learnt
-        if is_due and not self.fleet.knows(settings.app):
-            self._has_learnt = True  # once a test: if it fails, the instance says why
-            run(self.fleet.learn(self.begin(with_app=True, is_learning=True), self.recipe()))
-        self.fleet.prepare_spare(self.recipe())
+        if not is_due or settings.start == "spawn" or self.fleet.knows(settings.app):
+            return
+        self._has_learnt = True  # once a test: if it fails, the instance says why
+        run(self.fleet.learn(self.begin(with_app=True, is_learning=True), self.recipe()))
 
     def take_warm(self) -> InstanceHandle | None:
         """Return the shared instance of a `warm()` block, thawed; None if there is none yet."""

@@ -147,7 +147,8 @@ def seal(settings: Settings, surroundings: Surroundings, service_paths: Iterable
     needed = (
         surroundings.rootdir,
         surroundings.basetemp,
-        str(Path.home()),  # what writes there is refused by name, rather than told of no folder
+        # what writes there is refused by name, rather than told of no folder
+        os.path.expanduser("~"),  # noqa: PTH111 (a string is what is needed)
         os.getcwd(),  # noqa: PTH109 (a string is what is needed)
         sys.prefix,
         sys.base_prefix,
