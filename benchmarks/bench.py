@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_stateless.session.options import Start
 from pytest_stateless.session.platform import Platform
 from pytest_stateless.session.provision import Surroundings
 from pytest_stateless.session.settings import Layer, resolve
@@ -17,6 +16,8 @@ from pytest_stateless.session.stateless import Stateless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_stateless.session.options import Start
 
 
 APPS_FOLDER = Path(__file__).parent / "apps"
