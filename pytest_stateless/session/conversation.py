@@ -74,7 +74,6 @@ class Conversation:
         self._exchange = entry.exchange
         self._with_app = with_app
         self._handle: InstanceHandle | None = None
-        self._began = False
         self._deadline = 0.0
         self.patience_s: float | None = None
         """How long the client waits for the next piece of an answer, in seconds."""
@@ -110,7 +109,6 @@ class Conversation:
         else:
             self._handle = handle
             self._platform.ledger.seat(self._entry, handle.number)
-        self._began = True
         self._deadline = time.monotonic() + request.timeout_s
         handle.post(request)
         if isinstance(request, Serve):

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import httpx2
 
-from pytest_stateless.errors import ConfigurationError
+from pytest_stateless.errors import ConfigurationError, InstanceError
 from pytest_stateless.instance.drive import run
 from pytest_stateless.session.provision import log_levels
-from pytest_stateless.session.transport import BASE_URL, AsyncTransport, Transport
+from pytest_stateless.session.transport import (
+    BASE_URL,
+    AsyncTransport,
+    Transport,
+    judge_request_size,
+)
 from pytest_stateless.wire.messages import Call, Invoke
 
 if TYPE_CHECKING:
@@ -136,6 +141,7 @@ class Stateless:
         Raises:
             ConfigurationError: The event is no JSON, or there is no app.
             AdapterError: The app takes no events, or its result is no JSON.
+            InstanceError: The event is larger than the platform carries.
 
         Source: https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
         """
@@ -148,6 +154,12 @@ class Stateless:
             ) from error
         platform = self._platform
         entry, conversation = platform.converse(_describe_event(event), with_app=True)
+        finding = judge_request_size(platform, entry, len(blob))
+        if finding is not None:
+            raise InstanceError(
+                f"{entry.context.request}: {platform.settings.platform.name} refuses the event: "
+                f"{finding.message}"
+            )
         request = Invoke(
             number=entry.exchange.number,
             request_id=str(context.get("aws_request_id") or uuid.uuid4()),

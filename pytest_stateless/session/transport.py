@@ -27,8 +27,8 @@ from pytest_stateless.wire.messages import Serve
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from pytest_stateless.judge.context import ExchangeContext
     from pytest_stateless.model.finding import Finding
+    from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.platform import Platform
 
 BASE_URL = "https://localhost"
@@ -232,20 +232,33 @@ def _open(platform: Platform, request: httpx2.Request, chunks: tuple[bytes, ...]
     )
     entry, conversation = platform.converse(f"{request.method} {path}", with_app=True)
     conversation.patience_s = request.extensions.get("timeout", {}).get("read")
-    finding = _judge_size(platform, entry.context, sum(map(len, chunks)))
-    if finding is not None and platform.is_enforced:
-        entry.limits.append(finding)
+    if judge_request_size(platform, entry, sum(map(len, chunks))) is not None:
         entry.exchange.status = _CONTENT_TOO_LARGE
         entry.exchange.is_complete = True
         return _Opening(exchange=entry.exchange, conversation=None, serve=serve)
     return _Opening(exchange=entry.exchange, conversation=conversation, serve=serve)
 
 
-def _judge_size(platform: Platform, context: ExchangeContext, size: int) -> Finding | None:
+def judge_request_size(platform: Platform, entry: Entry, size_bytes: int) -> Finding | None:
+    """Judge whether the platform carries a request, and note it in the ledger if not.
+
+    Args:
+        platform: Whose limit counts.
+        entry: The exchange.
+        size_bytes: Of the body, or of the event as JSON.
+
+    Returns:
+        The finding, or None if the request reaches the app.
+    """
     limit = platform.settings.platform.request_bytes
-    if limit is None or size <= limit:
+    if limit is None or size_bytes <= limit or not platform.is_enforced:
         return None  # the usual case need not look for the caller
-    return judge_payload("request", size, context=context, place=caller_place(platform))
+    finding = judge_payload(
+        "request", size_bytes, context=entry.context, place=caller_place(platform)
+    )
+    if finding is not None:
+        entry.limits.append(finding)
+    return finding
 
 
 def _turn_away(exchange: Exchange) -> httpx2.Response:

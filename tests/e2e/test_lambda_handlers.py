@@ -191,6 +191,29 @@ def test_requests_to_a_handler_go_through_api_gateway(project: Project) -> None:
     project.run().assert_outcomes(passed=5)
 
 
+def test_an_event_that_the_platform_does_not_carry_never_reaches_the_handler(
+    project: Project,
+) -> None:
+    project.write({
+        "orders.py": HANDLERS,
+        "test_it.py": """
+            import pytest
+            from pytest_stateless import InstanceError
+
+            def test_too_large(stateless):
+                with pytest.raises(InstanceError, match="aws-lambda refuses the event"):
+                    stateless.invoke({"text": "x" * (7 << 20)})
+                assert [finding.rule for finding in stateless.findings] == ["SL501"]
+        """,
+    })
+    project.ini("stateless_app = orders:echo")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([
+        "test_it.py:6: SL501 payload: a request of 7 MB is over the limit of 6 MB"
+    ])
+
+
 def test_an_asgi_app_behind_mangum_is_served_as_a_handler(project: Project) -> None:
     project.write({
         "shop.py": """
