@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 pytest_plugins = ["pytester"]
 
@@ -21,7 +21,14 @@ REFUSED_STATUS = 125
 
 # Set by a developer's shell, a CI system or pytest-xdist, and read by the pytest and by the apps
 # that tests start.
-FOREIGN_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONWARNINGS", "COVERAGE_PROCESS_START")
+FOREIGN_VARIABLES = (
+    "PYTEST_ADDOPTS",
+    "PYTEST_PLUGINS",
+    "PYTHONWARNINGS",
+    "COVERAGE_PROCESS_START",
+    "CI",  # pytest cuts nothing off then
+    "BUILD_NUMBER",
+)
 FOREIGN_PREFIXES = ("AWS_", "PYTEST_XDIST_", "FLASK_", "DJANGO_", "HTTP_PROXY", "HTTPS_PROXY")
 
 
@@ -39,12 +46,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than some ten seconds")
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def clean_environment() -> Iterator[None]:
     """Take away variables that change what inner runs of pytest and apps do."""
-    for name in tuple(os.environ):
-        if name in FOREIGN_VARIABLES or name.upper().startswith(FOREIGN_PREFIXES):
-            monkeypatch.delenv(name)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in tuple(os.environ):
+            if name in FOREIGN_VARIABLES or name.upper().startswith(FOREIGN_PREFIXES):
+                monkeypatch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -176,11 +176,7 @@ class Fleet:
             SandboxUnavailableError: This machine refuses the isolation.
         """
         with self._lock:
-            handle = self._take_spare(recipe) or self._start(recipe)
-            if not recipe.is_spawn:
-                # now, so that the next fork goes on while this instance serves
-                self.prepare_spare(recipe)
-            return handle
+            return self._take_spare(recipe) or self._start(recipe)
 
     def _take_spare(self, recipe: Recipe) -> InstanceHandle | None:
         zygote = self.zygote()
@@ -216,7 +212,7 @@ class Fleet:
     def begin(
         self, handle: InstanceHandle, begin: Begin, notice: Callable[[Message], None]
     ) -> Steps[Started | StartFailed | SealFailed]:
-        """Give an instance its app.
+        """Give an instance its app, and have a spare one made for whoever comes next.
 
         Args:
             handle: A sealed instance that nobody has used.
@@ -231,6 +227,9 @@ class Fleet:
             DeadlinePassed: It took longer than `COLD_START_TIMEOUT_S`.
         """
         handle.post(begin)
+        if not handle.recipe.is_spawn:
+            # now, so that the next fork goes on while this instance imports and serves
+            self.prepare_spare(handle.recipe)
         deadline = time.monotonic() + COLD_START_TIMEOUT_S
         while True:
             message = yield from handle.next_message(deadline)

@@ -76,6 +76,7 @@ class InstanceHandle:
 
     def __init__(self, number: int, recipe: Recipe, zygote: ZygoteHandle) -> None:
         self.number = number
+        self.recipe = recipe
         self.zygote = zygote
         self.output = Output()
         self.exited: Exited | None = None
