@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_stateless.model.finding import Finding
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.platform import Platform
+    from pytest_stateless.wire.messages import ResponseStart
 
 BASE_URL = "https://localhost"
 """Of every client: platforms speak HTTPS, and frameworks trust this host in their debug mode."""
@@ -128,12 +129,7 @@ class Transport(httpx2.BaseTransport):
         with _translated(opening.conversation):
             run(opening.conversation.open(opening.serve, chunks))
             start = run(opening.conversation.await_start())
-        return httpx2.Response(
-            start.status,
-            headers=_raw(start.headers),
-            stream=_Stream(opening.conversation),
-            extensions={"http_version": b"HTTP/1.1", "stateless": opening.exchange},
-        )
+        return _respond(start, _Stream(opening.conversation), opening.exchange)
 
 
 class AsyncTransport(httpx2.AsyncBaseTransport):
@@ -170,12 +166,7 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
         with _translated(opening.conversation):
             await run_async(opening.conversation.open(opening.serve, chunks))
             start = await run_async(opening.conversation.await_start())
-        return httpx2.Response(
-            start.status,
-            headers=_raw(start.headers),
-            stream=_AsyncStream(opening.conversation),
-            extensions={"http_version": b"HTTP/1.1", "stateless": opening.exchange},
-        )
+        return _respond(start, _AsyncStream(opening.conversation), opening.exchange)
 
 
 @contextlib.contextmanager
@@ -270,5 +261,14 @@ def _turn_away(exchange: Exchange) -> httpx2.Response:
     )
 
 
-def _raw(headers: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+def _respond(
+    start: ResponseStart, stream: _Stream | _AsyncStream, exchange: Exchange
+) -> httpx2.Response:
+    return httpx2.Response(
+        start.status,
+        headers=[
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in start.headers
+        ],
+        stream=stream,
+        extensions={"http_version": b"HTTP/1.1", "stateless": exchange},
+    )

@@ -22,7 +22,7 @@ from pytest_stateless.errors import InternalError, ProtocolError
 from pytest_stateless.wire.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MAGIC = b"SLs1"
 _HEADER = struct.Struct(">4sIII")
@@ -130,15 +130,21 @@ def _decode(text: bytes, blob: bytes) -> Message:
         raise ProtocolError(f"message cannot be read ({error}): {text[:200]!r}") from error
 
 
+def _are_texts(values: Iterable[object]) -> bool:
+    """Tell whether all are plain texts, as of an environment or a path, which need no work."""
+    return all(type(value) is str for value in values)
+
+
 def _to_plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (str, int, float, bool, type(None))):
         return value
     if isinstance(value, (tuple, list)):
-        return [_to_plain(item) for item in value]
+        return list(value) if _are_texts(value) else [_to_plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _to_plain(item) for key, item in value.items()}
+        are_texts = _are_texts(value.values())
+        return value if are_texts else {key: _to_plain(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value):
         return [_to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)]
     raise InternalError(f"{value!r} cannot cross a process boundary")
@@ -163,7 +169,7 @@ def _from_plain(hint: object, value: object) -> object:
     if origin in {types.UnionType, typing.Union}:
         return _union_from_plain(args, value)
     if origin is dict and isinstance(value, dict):
-        return {key: _from_plain(args[1], item) for key, item in value.items()}
+        return _mapping_from_plain(args[1], value)
     if origin in {tuple, list} and isinstance(value, list):
         return _sequence_from_plain(origin, args, value)
     raise ValueError(f"{value!r} is no {hint}")
@@ -192,9 +198,16 @@ def _union_from_plain(args: tuple[object, ...], value: object) -> object:
     raise ValueError(f"{value!r} is none of {args}")
 
 
+def _mapping_from_plain(hint: object, value: dict[str, object]) -> object:
+    if hint is str and _are_texts(value.values()):
+        return value
+    return {key: _from_plain(hint, item) for key, item in value.items()}
+
+
 def _sequence_from_plain(origin: object, args: tuple[object, ...], value: list[object]) -> object:
     if origin is list or (len(args) == 2 and args[1] is Ellipsis):  # noqa: PLR2004
-        items = [_from_plain(args[0], item) for item in value]
+        is_plain = args[0] is str and _are_texts(value)
+        items = value if is_plain else [_from_plain(args[0], item) for item in value]
         return items if origin is list else tuple(items)
     if len(args) != len(value):
         raise ValueError(f"{value!r} has not {len(args)} items")

@@ -95,7 +95,7 @@ def test_the_worst_severity_is_the_highest() -> None:
     ("path", "shown"),
     (
         ("/w/shop/app.py", "shop/app.py"),
-        ("/work/app.py", "/work/app.py"),
+        ("/srv/app.py", "/srv/app.py"),
         ("/v/site-packages/shop/app.py", "src/shop/app.py"),
         ("/v/site-packages/shopping/app.py", "/v/site-packages/shopping/app.py"),
         ("/v/site-packages/solo.py", "solo.py"),

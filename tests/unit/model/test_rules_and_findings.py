@@ -126,7 +126,7 @@ def test_a_suppression_needs_a_rule_and_a_reason(text: str, message: str) -> Non
         ("/w/.venv/lib/python3.12/site-packages/shop.py", True),
         ("/usr/lib/python3/dist-packages/shop/app.py", True),
         ("/w/.venv/bin/run.py", False),
-        ("/work/app.py", False),
+        ("/srv/app.py", False),
         ("<string>", False),
         ("/w", False),
     ),
