@@ -73,11 +73,18 @@ def _all_pids() -> list[int]:
 
 
 def _parent(pid: int) -> int:
+    fields = _status(pid)[1]
+    return int(fields[1]) if fields else 0
+
+
+def _status(pid: int) -> tuple[str, list[bytes]]:
+    """Read a process's name, and what proc_pid_stat(5) has behind it; empty if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, IndexError):
-        return 0
+            head, _, rest = file.read().rpartition(b")")
+    except OSError:
+        return "", []
+    return os.fsdecode(head.partition(b"(")[2]), rest.split()
 
 
 def _mount_namespace(pid: int) -> str:
@@ -88,9 +95,14 @@ def _mount_namespace(pid: int) -> str:
 
 
 def _command_line(pid: int) -> str:
-    """Return the command line, empty for a zombie."""
+    """Return the beginning of the command line, empty for a zombie."""
+    name, fields = _status(pid)
+    if not fields or fields[0] == b"Z":
+        return ""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return os.fsdecode(file.read(_SHOWN_BYTES).replace(b"\0", b" ").strip())
+            command = os.fsdecode(file.read(_SHOWN_BYTES).replace(b"\0", b" ").strip())
     except OSError:
         return ""
+    # in the middle of an exec there is none yet
+    return command or f"[{name}]"
