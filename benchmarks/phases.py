@@ -57,13 +57,12 @@ HOST_FUNCTIONS = (
 
 # Moments of one request in order, each with what ends at it.
 _CUTS = (
-    ("host: post Begin", "host: client, provision, acquire"),
-    ("receive Begin", "on the way: Begin"),
-    ("load the app <", "instance: become, install taps"),
+    ("host: post Start", "host: client, provision, acquire"),
+    ("receive Start", "on the way: Start"),
+    ("load the app <", "instance: begin to observe"),
     ("load the app >", "instance: import of the app"),
     ("send Started", "instance: adapter"),
     ("host: got Started", "on the way: Started"),
-    ("host: post Serve", "host: remember, hand over"),
     ("receive RequestBody", "on the way: Serve"),
     ("observer: finish <", "instance: serve"),
     ("send Done", "instance: observe"),

@@ -1,8 +1,9 @@
 """Time stamps from inside a zygote and its instances.
 
 A traced zygote is the ordinary one, started by a program that first wraps functions of the
-package. What the wraps note leaves by a datagram socket, which every fork inherits, before the
-messages after which an instance may be killed. All processes share `CLOCK_MONOTONIC`.
+package. What the wraps note is appended to a file, which every fork inherits open, before the
+messages after which an instance may be killed; unlike a socket, it never makes anybody wait. All
+processes share `CLOCK_MONOTONIC`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import contextlib
 import functools
 import importlib
 import json
+import os
 import resource
-import socket
+import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -22,7 +24,6 @@ from pytest_stateless.forkserver import launch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_MAX_DATAGRAM_BYTES = 1 << 20
 _PREFIX = "import sys; sys.path[:] = {{path!r}}; from benchmarks.tracing import trace_zygote; "
 _TELLING = frozenset({"Sealed", "Started", "Done"})
 _Note = tuple[str, float, float, float, int]
@@ -55,15 +56,16 @@ class _Notes:
     def __init__(self) -> None:
         self.instance = 0
         self.pending: list[_Note] = []
-        self.sock: socket.socket | None = None
+        self.file: int | None = None
 
     def moment(self, name: str) -> None:
         now = time.monotonic()
         self.pending.append((name, now, now, *_costs()))
 
     def tell(self) -> None:
-        if self.sock is not None and self.pending:
-            self.sock.send(json.dumps([self.instance, self.pending]).encode())
+        if self.file is not None and self.pending:
+            # one call, so that lines of several processes do not mix
+            os.write(self.file, json.dumps([self.instance, self.pending]).encode() + b"\n")
             self.pending.clear()
 
 
@@ -140,17 +142,15 @@ def noted(original: Callable[..., Any], name: str) -> Callable[..., Any]:
     return stand_in
 
 
-def trace_zygote(address: str) -> None:
+def trace_zygote(path: str) -> None:
     """Wrap the functions of a zygote and of its instances; for the program of a traced zygote.
 
     Args:
-        address: Where the notes go.
+        path: The file that the notes go to.
     """
-    NOTES.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    NOTES.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MAX_DATAGRAM_BYTES)
-    NOTES.sock.connect(f"\0{address}")
-    for module, path, name in (*GUEST_FUNCTIONS, *ZYGOTE_FUNCTIONS):
-        wrap(module, path, name)
+    NOTES.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    for function in (*GUEST_FUNCTIONS, *ZYGOTE_FUNCTIONS):
+        wrap(*function)
     _trace_life()
     _trace_channel()
     _trace_zygote_steps()
@@ -210,7 +210,7 @@ def traced_zygotes() -> Iterator[Listener]:
     """
     original = launch.PROGRAM
     with Listener() as listener:
-        launch.PROGRAM = _PREFIX.format() + f"trace_zygote({listener.address!r}); " + original
+        launch.PROGRAM = _PREFIX.format() + f"trace_zygote({listener.path!r}); " + original
         try:
             yield listener
         finally:
@@ -221,33 +221,28 @@ class Listener:
     """Takes the notes of all processes."""
 
     def __init__(self) -> None:
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _MAX_DATAGRAM_BYTES)
-        self._sock.bind("")  # the kernel picks an abstract name
-        self._sock.setblocking(False)
+        self._file = tempfile.NamedTemporaryFile()  # noqa: SIM115 (closed by __exit__)
 
     @property
-    def address(self) -> str:
-        """The abstract name of the socket."""
-        name: bytes = self._sock.getsockname()
-        return name[1:].decode("ascii")
+    def path(self) -> str:
+        """Where the notes go."""
+        return self._file.name
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Close the socket."""
-        self._sock.close()
+        """Remove the file."""
+        self._file.close()
 
     def take(self) -> list[Span]:
         """Return what has arrived since the last call, with this process's own notes."""
         found = [_span(0, note) for note in NOTES.pending]
         NOTES.pending.clear()
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                instance, notes = json.loads(self._sock.recv(_MAX_DATAGRAM_BYTES))
-                found += [_span(instance, note) for note in notes]
+        for line in self._file:
+            instance, notes = json.loads(line)
+            found += [_span(instance, note) for note in notes]
         return found
 
 

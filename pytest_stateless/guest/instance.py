@@ -34,6 +34,7 @@ from pytest_stateless.wire.messages import (
     Sealed,
     SealFailed,
     Serve,
+    Start,
 )
 
 if TYPE_CHECKING:
@@ -88,8 +89,7 @@ def live(
         _exec(fork, channel_fd)
     gc.enable()
     faulthandler.enable(file=2)
-    prefault.populate(written, channel.is_readable)
-    _serve(channel, finder)
+    _serve(channel, finder, written)
 
 
 def _forbid_core_dumps() -> None:
@@ -120,23 +120,12 @@ def live_after_exec(channel_fd: int) -> NoReturn:
     _serve(Channel(socket.socket(fileno=channel_fd)), finder)
 
 
-def _serve(channel: Channel, finder: FirstPartyFinder) -> NoReturn:
+def _serve(
+    channel: Channel, finder: FirstPartyFinder, written: tuple[prefault.Range, ...] = ()
+) -> NoReturn:
     status = 0
     try:
-        begin = channel.receive()
-        if isinstance(begin, Begin):
-            _become(begin, finder)
-            server = Server(
-                begin,
-                channel.send,
-                channel_fd=channel.fileno(),
-                is_disconnected=channel.is_readable,
-            )
-            server.compiled, server.asked = finder.cache.missed, finder.asked
-            if server.start():
-                _serve_requests(channel, server)
-            else:
-                channel.receive()  # the host hangs up when it has read why
+        _begin(channel, finder, written)
     except (BrokenPipeError, ConnectionResetError):
         pass  # the host has hung up: it wants no more of this instance
     except SystemExit as error:
@@ -159,20 +148,64 @@ def _exit_status(error: SystemExit) -> int:
     return error.code & 0xFF if isinstance(error.code, int) else 1
 
 
+def _begin(channel: Channel, finder: FirstPartyFinder, written: tuple[prefault.Range, ...]) -> None:
+    """Become what the host says, as often as it says so, and start when told to.
+
+    Raises:
+        ProtocolError: The host says something else.
+    """
+    server: Server | None = None
+    begin: Begin | None = None
+    while (message := channel.receive()) is not None:
+        match message:
+            case Begin():
+                begin = message
+                if server is not None:
+                    server.leave()
+                _become(begin, finder)
+                server = Server(
+                    begin,
+                    channel.send,
+                    channel_fd=channel.fileno(),
+                    is_disconnected=channel.is_readable,
+                )
+                server.compiled, server.asked = finder.cache.missed, finder.asked
+                server.listen()
+                prefault.populate(written, channel.is_readable)
+            case Start() if server is not None and begin is not None:
+                _catch_up(message, begin)
+                if server.start(message):
+                    _serve_requests(channel, server)
+                else:
+                    # the host hangs up when it has read why; until then, what it still sends
+                    while channel.receive() is not None:
+                        pass
+                return
+            case _:
+                raise ProtocolError(f"an instance does not begin with {type(message).__name__}")
+
+
 def _become(begin: Begin, finder: FirstPartyFinder) -> None:
     """Take over the test process's environment and let first-party modules be imported."""
     _change_environment(begin.environ)
-    if "TZ" in os.environ:
-        time.tzset()
     sys.path[:] = begin.sys_path
     sys.argv[:] = begin.argv
-    os.chdir(begin.cwd)
     finder.first_party = begin.first_party
     finder.is_refusing = False
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         # `random` and OpenSSL notice a fork by themselves; numpy's legacy generator does not
         numpy_random.seed()
+
+
+def _catch_up(start: Start, begin: Begin) -> None:
+    """Follow what the test has changed since, and what may have been made anew."""
+    for name in start.removed:
+        os.environ.pop(name, None)
+    os.environ.update(start.changed)
+    if "TZ" in os.environ:
+        time.tzset()
+    os.chdir(begin.cwd)
 
 
 def _change_environment(environ: dict[str, str]) -> None:

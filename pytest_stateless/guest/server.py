@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from pytest_stateless.model.exchange import LogRecord
     from pytest_stateless.model.observation import Survivor
     from pytest_stateless.model.place import Frame
-    from pytest_stateless.wire.messages import Begin, Message
+    from pytest_stateless.wire.messages import Begin, Message, Start
 
 Request = Serve | Invoke | Call
 FIRST_SERVER_ERROR = 500
@@ -90,17 +90,34 @@ class Server:
         self._logs = LogForwarder(self._forward_log) if is_sealed else None
         self._warnings = WarningForwarder(self._forward_warning) if is_sealed else None
 
-    def start(self) -> bool:
+    def listen(self) -> None:
+        """Put the taps into this process: all that can be done before the app is imported."""
+        if self.observer is not None and self._logs is not None and self._warnings is not None:
+            self.observer.install()
+            self._logs.install()
+            self._warnings.install()
+
+    def leave(self) -> None:
+        """Take out what another server would put in a second time."""
+        if self._logs is not None and self._warnings is not None:
+            self._logs.remove()
+            self._warnings.remove()
+
+    def start(self, start: Start) -> bool:
         """Import the app and get it ready.
+
+        Args:
+            start: What else the host wants of it.
 
         Returns:
             Whether it is ready; if not, the reason has been sent.
         """
-        self._listen()
-        is_learning = self._begin.is_learning
-        learner = Learner(self._begin.first_party, self.asked) if is_learning else None
+        if self.observer is not None and self._logs is not None:
+            self.observer.begin("start")
+            self._logs.apply_levels(start.log_levels)
+        learner = Learner(self._begin.first_party, self.asked) if start.is_learning else None
         try:
-            self._make_ready()
+            self._make_ready(wants_place=start.wants_place)
         except BaseException as error:  # noqa: BLE001 (an app may raise anything, SystemExit too)
             self._flush()
             self.emit(self._start_failed(error))
@@ -119,20 +136,12 @@ class Server:
         )
         return True
 
-    def _listen(self) -> None:
-        if self.observer is not None and self._logs is not None and self._warnings is not None:
-            self.observer.install()
-            self.observer.begin("start")
-            self._logs.install()
-            self._logs.apply_levels(self._begin.log_levels)
-            self._warnings.install()
-
-    def _make_ready(self) -> None:
+    def _make_ready(self, *, wants_place: bool) -> None:
         begin = self._begin
         if begin.app:
             reference = parse_app_reference(begin.app)
             self._step = f"import of {reference.text}"
-            self._loaded = load_app(reference, self.stack, wants_place=begin.wants_place)
+            self._loaded = load_app(reference, self.stack, wants_place=wants_place)
         if begin.setup:
             self._step = f"stateless_setup {begin.setup}"
             load_function(begin.setup)()

@@ -8,6 +8,7 @@ does not wait for the fork.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 from dataclasses import dataclass
@@ -18,10 +19,17 @@ from pytest_stateless.instance.anchors import Anchors
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone, InstanceHandle
 from pytest_stateless.instance.recipe import Recipe
 from pytest_stateless.wire.control import Preload, Signal
-from pytest_stateless.wire.messages import Learnt, Sealed, SealFailed, Started, StartFailed
+from pytest_stateless.wire.messages import (
+    Learnt,
+    Sealed,
+    SealFailed,
+    Start,
+    Started,
+    StartFailed,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pytest_stateless.instance.handle import Steps
     from pytest_stateless.model.place import Frame
@@ -47,6 +55,19 @@ class _Spare:
         """Tell whether it can serve now."""
         is_alike = self.recipe == recipe and self.handle.zygote is zygote
         return is_alike and self.anchors.are_same() and not self.handle.has_ended()
+
+
+def _is_alike(begun: Begin | None, begin: Begin) -> bool:
+    """Tell whether an instance has become what it shall, but for variables."""
+    return begun is not None and dataclasses.replace(begun, environ=begin.environ) == begin
+
+
+def _changes_since(begun: Begin | None, begin: Begin, start: Start) -> Start:
+    """Add what variables have changed since an instance was told of them."""
+    known = begun.environ if begun is not None else {}
+    changed = {name: value for name, value in begin.environ.items() if known.get(name) != value}
+    removed = tuple(known.keys() - begin.environ.keys())
+    return dataclasses.replace(start, changed=changed, removed=removed)
 
 
 class Fleet:
@@ -98,17 +119,19 @@ class Fleet:
             is_running = self._zygote is not None and self._zygote.is_alive
             return is_running and app in self._learnt
 
-    def learn(self, begin: Begin, recipe: Recipe) -> Steps[None]:
+    def learn(self, begin: Begin, start: Start, recipe: Recipe) -> Steps[None]:
         """Import an app once in a throw-away instance, and its third-party modules in the zygote.
 
         If the import fails, nothing is preloaded; the instance that serves says why.
 
         Args:
             begin: What the learning instance becomes.
+            start: What else it is told.
             recipe: How it is sealed.
         """  # noqa: DOC201 (it returns nothing)
         handle = self._start(recipe)
         handle.post(begin)
+        handle.post(dataclasses.replace(start, is_learning=True))
         deadline = time.monotonic() + LEARN_TIMEOUT_S
         learnt: Learnt | None = None
         try:
@@ -121,14 +144,14 @@ class Fleet:
             return
         finally:
             self.retire(handle)
-        self._note_place(begin, message)
+        self._note_place(begin, start, message)
         if learnt is not None:
             self._preload(learnt, begin)
             self._learnt.add(begin.app)
             self._drop_spare()  # it was forked before
 
-    def _note_place(self, begin: Begin, started: Started) -> None:
-        if begin.wants_place:
+    def _note_place(self, begin: Begin, start: Start, started: Started) -> None:
+        if start.wants_place:
             self.app_places[begin.app] = started.app_place
 
     def _preload(self, learnt: Learnt, begin: Begin) -> None:
@@ -190,12 +213,24 @@ class Fleet:
         self.retire(spare.handle)
         return None
 
-    def prepare_spare(self, recipe: Recipe) -> None:
-        """Have an instance forked and sealed for the next request, without waiting for it."""
+    def prepare_spare(self, recipe: Recipe, begin: Begin) -> None:
+        """Have an instance made for the next request, without waiting for it.
+
+        Args:
+            recipe: What it shall be.
+            begin: What it will most likely be asked to become.
+        """
         with self._lock:
             if self._spare is None and self._zygote is not None and self._zygote.is_alive:
                 anchors = Anchors(recipe.seal.writable)
-                self._spare = _Spare(recipe=recipe, handle=self._start(recipe), anchors=anchors)
+                handle = self._start(recipe)
+                self._become(handle, begin)
+                self._spare = _Spare(recipe=recipe, handle=handle, anchors=anchors)
+
+    @staticmethod
+    def _become(handle: InstanceHandle, begin: Begin) -> None:
+        handle.begun = begin
+        handle.post(begin)
 
     def _drop_spare(self) -> None:
         with self._lock:
@@ -210,14 +245,22 @@ class Fleet:
             return InstanceHandle(self._count, recipe, self.zygote())
 
     def begin(
-        self, handle: InstanceHandle, begin: Begin, notice: Callable[[Message], None]
+        self,
+        handle: InstanceHandle,
+        begin: Begin,
+        start: Start,
+        notice: Callable[[Message], None],
+        *,
+        requests: Iterable[Message] = (),
     ) -> Steps[Started | StartFailed | SealFailed]:
         """Give an instance its app, and have a spare one made for whoever comes next.
 
         Args:
             handle: A sealed instance that nobody has used.
             begin: What to become.
+            start: What else it is told.
             notice: Takes the messages that come before the answer (log records, warnings).
+            requests: What it is to do when it has started; it need not wait for it.
 
         Returns:
             Whether it is ready, or why not.
@@ -226,16 +269,20 @@ class Fleet:
             InstanceGone: It ended meanwhile.
             DeadlinePassed: It took longer than `COLD_START_TIMEOUT_S`.
         """
-        handle.post(begin)
+        if not _is_alike(handle.begun, begin):
+            self._become(handle, begin)
+        handle.post(_changes_since(handle.begun, begin, start))
+        for message in requests:
+            handle.post(message)
         if not handle.recipe.is_spawn:
             # now, so that the next fork goes on while this instance imports and serves
-            self.prepare_spare(handle.recipe)
+            self.prepare_spare(handle.recipe, begin)
         deadline = time.monotonic() + COLD_START_TIMEOUT_S
         while True:
             message = yield from handle.next_message(deadline)
             match message:
                 case Started():
-                    self._note_place(begin, message)
+                    self._note_place(begin, start, message)
                     return message
                 case StartFailed() | SealFailed():
                     return message

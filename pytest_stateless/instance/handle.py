@@ -22,7 +22,7 @@ from pytest_stateless.wire.framing import Decoder, encode
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.handle import ZygoteHandle
     from pytest_stateless.instance.recipe import Recipe
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.messages import Begin, Message
 
 T = TypeVar("T")
 
@@ -81,6 +81,8 @@ class InstanceHandle:
         self.output = Output()
         self.exited: Exited | None = None
         self.is_sealed = False
+        self.begun: Begin | None = None
+        """What it has been told to become, ahead of the request that it will serve."""
         self._decoder = Decoder()
         self._exit_decoder = Decoder()
         self._inbox: deque[Message] = deque()
@@ -92,28 +94,30 @@ class InstanceHandle:
         self._sock.setblocking(False)
         pipes = [os.pipe() for _ in range(3)]
         self._stdout, self._stderr, self._exit = (reader for reader, _ in pipes)
-        try:
-            zygote.fork(
-                Fork(
-                    instance=number,
-                    seal=recipe.seal,
-                    memory_bytes=recipe.memory_bytes,
-                    is_spawn=recipe.is_spawn,
-                    hash_seed=recipe.hash_seed,
-                ),
-                [theirs.fileno(), *(writer for _, writer in pipes)],
-            )
-        except OSError:
-            self._exit_ended()
-        finally:
-            theirs.close()
-            for _, writer in pipes:
-                os.close(writer)
+        self._fork(theirs, [writer for _, writer in pipes])
         self._open = {self._stdout, self._stderr, self._exit}
         for descriptor in self._open:
             os.set_blocking(descriptor, False)
             self._selector.register(descriptor, selectors.EVENT_READ)
         self._selector.register(self._sock, selectors.EVENT_READ)
+
+    def _fork(self, channel: socket.socket, pipes: list[int]) -> None:
+        """Have the zygote fork it; the far ends are the instance's from then on."""
+        order = Fork(
+            instance=self.number,
+            seal=self.recipe.seal,
+            memory_bytes=self.recipe.memory_bytes,
+            is_spawn=self.recipe.is_spawn,
+            hash_seed=self.recipe.hash_seed,
+        )
+        try:
+            self.zygote.fork(order, [channel.fileno(), *pipes])
+        except OSError:
+            self._exit_ended()
+        finally:
+            channel.close()
+            for pipe in pipes:
+                os.close(pipe)
 
     # what the caller does
 

@@ -44,6 +44,7 @@ from pytest_stateless.wire.messages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import NoReturn
 
     from pytest_stateless.instance.handle import InstanceHandle, Steps
@@ -98,24 +99,19 @@ class Conversation:
             RequestTimeoutError: It took too long.
         """
         started = time.monotonic()
-        handle = self._platform.take_warm()
+        handle = warm = self._platform.take_warm()
         if handle is None:
             handle = self._platform.fleet.acquire(self._platform.recipe())
-            self._handle = handle
-            self._platform.ledger.seat(self._entry, handle.number)
-            yield from self._cold_start(handle)
+        self._handle = handle
+        self._platform.ledger.seat(self._entry, handle.number)
+        if warm is None:
+            yield from self._cold_start(handle, _messages_of(request, chunks))
             self._exchange.is_cold = True
             self._exchange.cold_start_s = time.monotonic() - started
         else:
-            self._handle = handle
-            self._platform.ledger.seat(self._entry, handle.number)
+            for message in _messages_of(request, chunks):
+                handle.post(message)
         self._deadline = time.monotonic() + request.timeout_s
-        handle.post(request)
-        if isinstance(request, Serve):
-            for number, chunk in enumerate(chunks, 1):
-                handle.post(RequestBody(blob=chunk, is_last=number == len(chunks)))
-            if not chunks:
-                handle.post(RequestBody(blob=b"", is_last=True))
 
     def await_start(self) -> Steps[ResponseStart]:
         """Wait for status and headers.
@@ -216,12 +212,14 @@ class Conversation:
     def _title(self) -> str:
         return self._entry.context.request
 
-    def _cold_start(self, handle: InstanceHandle) -> Steps[None]:
+    def _cold_start(self, handle: InstanceHandle, requests: Iterable[Message]) -> Steps[None]:
         begin = self._platform.begin(with_app=self._with_app)
         gone: InstanceGone | None = None
         answer: Started | StartFailed | SealFailed | None = None
         try:
-            answer = yield from self._platform.fleet.begin(handle, begin, self._notice)
+            answer = yield from self._platform.fleet.begin(
+                handle, begin, self._platform.start(), self._notice, requests=requests
+            )
         except InstanceGone as error:
             gone = error
         except DeadlinePassed:
@@ -357,6 +355,17 @@ class Conversation:
     def _note_limit(self, finding: Finding | None) -> None:
         if finding is not None:
             self._entry.limits.append(finding)
+
+
+def _messages_of(
+    request: Serve | Invoke | Call, chunks: tuple[bytes, ...]
+) -> Iterator[Serve | Invoke | Call | RequestBody]:
+    yield request
+    if isinstance(request, Serve):
+        for number, chunk in enumerate(chunks, 1):
+            yield RequestBody(blob=chunk, is_last=number == len(chunks))
+        if not chunks:
+            yield RequestBody(blob=b"", is_last=True)
 
 
 def caller_place(platform: Platform) -> Frame | None:

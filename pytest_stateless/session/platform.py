@@ -18,6 +18,7 @@ from pytest_stateless.session.ledger import Ledger
 from pytest_stateless.session.settings import Settings
 from pytest_stateless.session.unenforced import LocalConversation, LocalServers
 from pytest_stateless.wire.control import Signal
+from pytest_stateless.wire.messages import Start
 
 if TYPE_CHECKING:
     from pytest_stateless.instance.handle import InstanceHandle
@@ -183,21 +184,21 @@ class Platform:
             is_spawn=self.settings.start == "spawn",
         )
 
-    def begin(self, *, with_app: bool, is_learning: bool = False) -> Begin:
+    def begin(self, *, with_app: bool) -> Begin:
         """Return what an instance of this test becomes.
 
         Args:
             with_app: Whether it serves the app.
-            is_learning: Whether it reports what it imports.
 
         Returns:
             The message.
         """
-        return provision.begin(
-            self.settings,
-            self.boundary,
-            with_app=with_app,
-            is_learning=is_learning,
+        return provision.begin(self.settings, self.boundary, with_app=with_app)
+
+    def start(self) -> Start:
+        """Return what else an instance of this test is told when it starts."""
+        return Start(
+            log_levels=provision.log_levels(),
             wants_place=self.settings.app not in self.fleet.app_places,
         )
 
@@ -217,7 +218,7 @@ class Platform:
         self.fleet.zygote()
         self._learn()
         if self.settings.start != "spawn":
-            self.fleet.prepare_spare(self.recipe())
+            self.fleet.prepare_spare(self.recipe(), self.begin(with_app=bool(self.settings.app)))
 
     def _learn(self) -> None:
         settings = self.settings
@@ -225,7 +226,7 @@ class Platform:
         if not is_due or settings.start == "spawn" or self.fleet.knows(settings.app):
             return
         self._has_learnt = True  # once a test: if it fails, the instance says why
-        run(self.fleet.learn(self.begin(with_app=True, is_learning=True), self.recipe()))
+        run(self.fleet.learn(self.begin(with_app=True), self.start(), self.recipe()))
 
     def take_warm(self) -> InstanceHandle | None:
         """Return the shared instance of a `warm()` block, thawed; None if there is none yet."""

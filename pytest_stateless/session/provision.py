@@ -180,8 +180,6 @@ def begin(
     boundary: FirstParty,
     *,
     with_app: bool,
-    is_learning: bool = False,
-    wants_place: bool = False,
 ) -> Begin:
     """Gather what an instance becomes, from the test process as it is now.
 
@@ -189,8 +187,6 @@ def begin(
         settings: Of the test.
         boundary: What is first-party.
         with_app: Whether the instance serves the app, rather than only runs functions.
-        is_learning: Whether it reports what it imports.
-        wants_place: Whether it finds out where the app is defined.
 
     Returns:
         The message.
@@ -204,9 +200,6 @@ def begin(
         argv=tuple(sys.argv),
         first_party=boundary,
         memory_bytes=settings.platform.memory_bytes,
-        log_levels=log_levels(),
-        is_learning=is_learning,
-        wants_place=wants_place,
         sends_exceptions=settings.raises_app_exceptions or not with_app,
     )
 

@@ -15,7 +15,7 @@ from pytest_stateless.errors import ColdStartError, ConfigurationError
 from pytest_stateless.guest.server import Server
 from pytest_stateless.report.crash import format_cold_start_failure
 from pytest_stateless.session.conversation import Conversation
-from pytest_stateless.wire.messages import Started, StartFailed
+from pytest_stateless.wire.messages import Start, Started, StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ class LocalServers:
 def _start(begin: Begin) -> Server:
     messages: list[Message] = []
     server = Server(begin, messages.append, is_sealed=False)
-    _run_outside_loop(server.start)
+    _run_outside_loop(lambda: server.start(Start()))
     for message in messages:
         if isinstance(message, StartFailed):
             if message.is_usage:

@@ -5,7 +5,7 @@ carries raw bytes beside the structured fields. Which side sends what:
 
     host → zygote       Preload, Fork, Signal
     zygote → host       Ready or Unavailable; Preloaded
-    host → instance     Begin; then Serve + RequestBody..., Invoke or Call; Disconnect
+    host → instance     Begin; Start; then Serve + RequestBody..., Invoke or Call; Disconnect
     instance → host     Sealed or SealFailed; Learnt; Started or StartFailed; then for each
                         request ResponseStart, ResponseBody..., Returned, Raised, and Done;
                         Log, Warned and Stuck at any time
@@ -36,7 +36,9 @@ from pytest_stateless.wire.control import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
-    """All that an instance needs to become what the test wants; answered by `Started`.
+    """All that an instance needs to become what the test wants; a later one takes its place.
+
+    Sent ahead, so that a spare instance has little left to do. Not answered.
 
     Attributes:
         app: The app reference as text, empty for an instance that only runs functions.
@@ -47,9 +49,6 @@ class Begin:
         argv: `sys.argv`.
         first_party: What counts as the user's code.
         memory_bytes: What the platform gives, for Lambda's context and variables.
-        log_levels: Logger name (empty: root) and the level that the test has set on it.
-        is_learning: Whether to report what was imported, for `Preload`.
-        wants_place: Whether to find out where the app is defined.
         sends_exceptions: Whether exceptions of the app travel as objects.
     """
 
@@ -61,10 +60,28 @@ class Begin:
     argv: tuple[str, ...]
     first_party: FirstParty
     memory_bytes: int
+    sends_exceptions: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Import the app and get it ready; answered by `Started` or `StartFailed`.
+
+    Requests may follow without waiting for the answer.
+
+    Attributes:
+        changed: Variables of the environment that are not as in `Begin` any more.
+        removed: Names of those that are not set any more.
+        log_levels: Logger name (empty: root) and the level that the test has set on it.
+        is_learning: Whether to report what was imported, for `Preload`.
+        wants_place: Whether to find out where the app is defined.
+    """
+
+    changed: dict[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
     log_levels: dict[str, int] = field(default_factory=dict)
     is_learning: bool = False
     wants_place: bool = False
-    sends_exceptions: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +99,7 @@ class Serve:
         query: Raw query string, without `?`.
         headers: Names (as sent) and values, latin-1.
         timeout_s: Seconds until the platform gives up.
-        log_levels: As in `Begin`, as the test has them now.
+        log_levels: As in `Start`, as the test has them now.
     """
 
     number: int
@@ -121,7 +138,7 @@ class Invoke:
         blob: The event as JSON.
         context: Attributes of the context object that the caller overrides, as JSON.
         timeout_s: Seconds until the platform gives up.
-        log_levels: As in `Begin`.
+        log_levels: As in `Start`.
     """
 
     number: int
@@ -140,7 +157,7 @@ class Call:
         number: Of the exchange.
         blob: A pickle of `(function, args, kwargs)`.
         timeout_s: Seconds until the platform gives up.
-        log_levels: As in `Begin`.
+        log_levels: As in `Start`.
     """
 
     number: int
@@ -159,7 +176,7 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """The instance is sealed and has proved it; it waits for `Begin`."""
+    """The instance is sealed and has proved it; it waits for `Begin` and `Start`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,6 +362,7 @@ Message = (
     | Preloaded
     | Exited
     | Begin
+    | Start
     | Serve
     | RequestBody
     | Invoke

@@ -30,6 +30,7 @@ from pytest_stateless.wire.messages import (
     ResponseStart,
     Returned,
     Serve,
+    Start,
     Started,
     StartFailed,
     Warned,
@@ -126,7 +127,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 def started(make: Make) -> Make:
     def start(app: str, **options: object) -> tuple[Server, list[Message]]:
         server, said = make(app, **options)
-        assert server.start(), said
+        assert server.start(Start()), said
         assert isinstance(said.pop(), Started)
         return server, said
 
@@ -175,7 +176,7 @@ def raised(said: list[Message]) -> Raised:
 )
 def test_a_server_says_when_it_is_ready_and_what_it_serves(make: Make, app: str, kind: str) -> None:
     server, said = make(app)
-    assert server.start()
+    assert server.start(Start())
     assert said == [Started(kind=kind)]  # type: ignore[arg-type]
     server.close()
 
@@ -189,8 +190,8 @@ def test_the_set_up_runs_after_the_app_s_import(
 
 
 def test_where_the_app_is_defined_is_told_if_that_is_wanted(make: Make, tmp_path: Path) -> None:
-    server, said = make("handler", wants_place=True)
-    assert server.start()
+    server, said = make("handler")
+    assert server.start(Start(wants_place=True))
     (answer,) = said
     assert isinstance(answer, Started)
     assert answer.app_place is not None
@@ -217,7 +218,7 @@ def test_a_start_that_fails_says_at_which_step_and_whose_fault_it_is(  # noqa: P
     is_usage: bool,  # noqa: FBT001
 ) -> None:
     server, said = make(app, **options)
-    assert not server.start()
+    assert not server.start(Start())
     (failed,) = said
     assert isinstance(failed, StartFailed)
     assert (failed.step, failed.is_usage) == (step, is_usage)
@@ -228,7 +229,7 @@ def test_a_start_that_fails_says_at_which_step_and_whose_fault_it_is(  # noqa: P
 
 def test_a_start_that_fails_sends_the_exception_where_exceptions_travel(make: Make) -> None:
     server, said = make("broken()", sends_exceptions=True)
-    assert not server.start()
+    assert not server.start(Start())
     (failed,) = said
     assert isinstance(failed, StartFailed)
     assert failed.blob
@@ -366,10 +367,13 @@ from pytest_stateless.model.first_party import FirstParty
 begin = Begin(
     app=APP, setup="", environ={}, sys_path=(), cwd=FOLDER, argv=(),
     first_party=FirstParty(roots=(FOLDER,)), memory_bytes=1 << 30,
-    log_levels={"shop": 10}, is_learning=True,
 )
-server = Server(begin, lambda message: os.write(out, encode(message)))
-if server.start():
+for turn in range(2):  # only the last one may speak
+    server = Server(begin, lambda message: os.write(out, encode(message)))
+    server.listen()
+    if not turn:
+        server.leave()
+if server.start(Start(log_levels={"shop": 10}, is_learning=True)):
     for path in PATHS:
         server.handle(Serve(
             number=1, request_id="r", method="GET", scheme="https", host="localhost", port=443,

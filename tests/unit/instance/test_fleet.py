@@ -28,6 +28,7 @@ from pytest_stateless.wire.messages import (
     Log,
     Raised,
     Returned,
+    Start,
     Started,
     StartFailed,
 )
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from pytest_stateless.wire.messages import Message
 
 pytestmark = pytest.mark.usefixtures("sandbox")
+
+START = Start()
 
 FILES = {
     "project/flt_shop/__init__.py": "value = 1\n",
@@ -123,9 +126,11 @@ def fleet() -> Iterator[Fleet]:
         yield fleet
 
 
-def begin(fleet: Fleet, handle: InstanceHandle, message: Begin) -> Started | StartFailed:
+def begin(
+    fleet: Fleet, handle: InstanceHandle, message: Begin, start: Start = START
+) -> Started | StartFailed:
     noticed: list[Message] = []
-    answer = run(fleet.begin(handle, message, noticed.append))
+    answer = run(fleet.begin(handle, message, start, noticed.append))
     assert all(isinstance(one, Log) for one in noticed), noticed
     assert isinstance(answer, (Started, StartFailed)), answer
     return answer
@@ -158,7 +163,7 @@ def fresh(fleet: Fleet, world: World, *, bare: bool = False) -> InstanceHandle:
 
 
 def learn(fleet: Fleet, world: World) -> None:
-    run(fleet.learn(dataclasses.replace(world.begin, is_learning=True), world.recipe))
+    run(fleet.learn(world.begin, START, world.recipe))
 
 
 def descendants(pid: int) -> set[int]:
@@ -239,8 +244,8 @@ def test_a_spawned_instance_is_a_new_interpreter_with_the_hash_seed_that_was_ask
 
 def test_a_spare_instance_is_used_where_its_recipe_fits(fleet: Fleet, world: World) -> None:
     fleet.zygote()
-    fleet.prepare_spare(world.recipe)
-    fleet.prepare_spare(world.recipe)  # one is enough
+    fleet.prepare_spare(world.recipe, world.begin)
+    fleet.prepare_spare(world.recipe, world.begin)  # one is enough
     equal = dataclasses.replace(world.recipe)
     handle = fleet.acquire(equal)
     assert handle.number == 1
@@ -261,7 +266,7 @@ def test_a_spare_instance_that_does_not_fit_is_ended(
     fleet: Fleet, world: World, change: dict[str, object]
 ) -> None:
     fleet.zygote()
-    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe, world.begin)
     assert fleet._spare is not None
     spare = fleet._spare.handle
     handle = fleet.acquire(dataclasses.replace(world.recipe, **change))  # type: ignore[arg-type]
@@ -272,7 +277,7 @@ def test_a_spare_instance_that_does_not_fit_is_ended(
 
 def test_a_spare_instance_that_has_died_is_not_used(fleet: Fleet, world: World) -> None:
     fleet.zygote()
-    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe, world.begin)
     assert fleet._spare is not None
     spare = fleet._spare.handle
     spare.signal(Signal(instance=spare.number, action="kill"))
@@ -281,7 +286,7 @@ def test_a_spare_instance_that_has_died_is_not_used(fleet: Fleet, world: World) 
 
 
 def test_nothing_is_prepared_where_there_is_no_zygote(fleet: Fleet, world: World) -> None:
-    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe, world.begin)
     assert fleet._spare is None
     assert fleet._zygote is None
 
@@ -290,7 +295,7 @@ def test_what_was_forked_before_the_app_was_learnt_is_not_used_after_it(
     fleet: Fleet, world: World
 ) -> None:
     fleet.zygote()
-    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe, world.begin)
     learn(fleet, world)
     assert "flt_plain" in imported(fresh(fleet, world, bare=True))
 
@@ -303,11 +308,59 @@ def test_a_spare_instance_whose_writable_folder_was_made_anew_is_not_used(
     seal = dataclasses.replace(world.recipe.seal, writable=(str(folder),))
     world.recipe = dataclasses.replace(world.recipe, seal=seal)
     fleet.zygote()
-    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe, world.begin)
     folder.rmdir()
     folder.mkdir()
     ask(fresh(fleet, world), f"open({str(folder / 'note')!r}, 'w').close()")
     assert (folder / "note").exists()
+
+
+def told(handle: InstanceHandle, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """List what a handle is told from now on."""
+    posted: list[Message] = []
+    post = handle.post
+
+    def noted(message: Message) -> None:
+        posted.append(message)
+        post(message)
+
+    monkeypatch.setattr(handle, "post", noted)
+    return posted
+
+
+def test_a_spare_instance_is_told_only_what_has_changed_since(
+    fleet: Fleet, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.zygote()
+    monkeypatch.setitem(world.begin.environ, "OLD", "1")
+    fleet.prepare_spare(world.recipe, world.bare)
+    handle = fleet.acquire(world.recipe)
+    posted = told(handle, monkeypatch)
+    environ = {**world.begin.environ, "MODE": "later", "NEW": "2"}
+    del environ["OLD"]
+    begin(fleet, handle, dataclasses.replace(world.bare, environ=environ))
+    assert posted == [Start(changed={"MODE": "later", "NEW": "2"}, removed=("OLD",))]
+    names = "[__import__('os').environ.get(name) for name in ('MODE', 'NEW', 'OLD')]"
+    assert ask(handle, names) == ["later", "2", None]
+
+
+def test_a_spare_instance_becomes_something_else_if_it_must(fleet: Fleet, world: World) -> None:
+    fleet.zygote()
+    fleet.prepare_spare(world.recipe, dataclasses.replace(world.begin, app="flt_shop.nowhere:app"))
+    handle = fleet.acquire(world.recipe)
+    assert isinstance(begin(fleet, handle, world.begin), Started)
+    assert "flt_shop.app" in imported(handle)
+
+
+def test_an_instance_that_does_not_start_ends_with_requests_unread(
+    fleet: Fleet, world: World
+) -> None:
+    handle = fleet.acquire(world.recipe)
+    broken = dataclasses.replace(world.begin, app="flt_shop.nowhere:app")
+    request = Call(number=1, blob=b"x" * (1 << 22), timeout_s=30)
+    answer = run(fleet.begin(handle, broken, START, print, requests=[request]))
+    assert isinstance(answer, StartFailed)
+    handle.close()
 
 
 # the zygote
@@ -316,7 +369,7 @@ def test_a_spare_instance_whose_writable_folder_was_made_anew_is_not_used(
 def test_a_zygote_that_was_killed_is_started_again(fleet: Fleet, world: World) -> None:
     learn(fleet, world)
     handle = fresh(fleet, world)
-    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe, world.begin)
     first = fleet.zygote()
     processes = descendants(first.pid)
     os.kill(first.pid, signal.SIGKILL)
@@ -403,7 +456,7 @@ def test_nothing_is_remembered_for_an_app_that_was_not_learnt(fleet: Fleet, worl
 def test_where_the_app_is_defined_is_told_by_the_first_instance(fleet: Fleet, world: World) -> None:
     learn(fleet, world)
     assert world.begin.app not in fleet.app_places
-    begin(fleet, fleet.acquire(world.recipe), dataclasses.replace(world.begin, wants_place=True))
+    begin(fleet, fleet.acquire(world.recipe), world.begin, Start(wants_place=True))
     place = fleet.app_places[world.begin.app]
     assert place is not None
     assert (place.path, place.line) == (f"{world.project}/flt_shop/app.py", 2)
@@ -501,9 +554,9 @@ def test_close_leaves_no_process_and_no_descriptor(world: World) -> None:
     learn(fleet, world)
     handle = fresh(fleet, world)
     ask(handle, "__import__('subprocess').Popen(['sleep', '600']).pid")
-    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe, world.begin)
     fleet.retire(fresh(fleet, world))
-    fleet.prepare_spare(world.recipe)
+    fleet.prepare_spare(world.recipe, world.begin)
     processes = descendants(fleet.zygote().pid)
     assert len(processes) >= 5  # two of the zygote, an instance with a child, and a spare one
     fleet.close()
