@@ -17,7 +17,7 @@ from pytest_stateless.errors import (
     SandboxSetupError,
     SandboxUnavailableError,
 )
-from pytest_stateless.forkserver import launch
+from pytest_stateless.forkserver import host_ends, launch
 from pytest_stateless.wire.control import Preloaded, Ready, Unavailable
 from pytest_stateless.wire.framing import Decoder, encode
 
@@ -62,6 +62,8 @@ class ZygoteHandle:
             )
         finally:
             theirs.close()
+        self._ends = (self._control.fileno(), self._errors.fileno())
+        host_ends.add(*self._ends)
         self.has_pid_namespace = has_pid
         self._await_ready()
 
@@ -154,8 +156,12 @@ class ZygoteHandle:
             raise InternalError(f"expected Preloaded, the zygote sent {answer!r}")
         return answer
 
+    def let_go(self) -> None:
+        """Do nothing: the zygote serves others."""
+
     def close(self) -> None:
         """End the zygote and with it every instance; waits until they are gone."""
+        host_ends.discard(*self._ends)
         self._control.close()
         try:
             self._process.wait(_END_TIMEOUT_S)

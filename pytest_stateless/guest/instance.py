@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import faulthandler
+import functools
 import gc
 import os
 import socket
@@ -20,6 +21,7 @@ from pytest_stateless.errors import ProtocolError, SandboxSetupError
 from pytest_stateless.guest import prefault
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.imports import FirstPartyFinder
+from pytest_stateless.guest.inherited import Inheritance, run_in_new_context, settle
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import plan_instance
 from pytest_stateless.guest.sandbox.prove import prove
@@ -38,7 +40,7 @@ from pytest_stateless.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from pytest_stateless.wire.control import Fork
+    from pytest_stateless.wire.control import Fork, Seal
 
 _SPAWN_PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "
@@ -51,6 +53,7 @@ such as systemd-coredump; 1 does, and is too little for a file.
 Source: `coredump_pipe` in https://github.com/torvalds/linux/blob/master/fs/coredump.c
 """
 _LOST = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN})
+_NOTHING = Inheritance()
 EXIT_SEAL_FAILED = 70
 """Exit status of an instance that could not be sealed; what failed has been sent before."""
 EXIT_FAILED = 71
@@ -76,20 +79,59 @@ def live(
     """
     channel = Channel(socket.socket(fileno=channel_fd))
     try:
-        _forbid_core_dumps()
-        apply(plan_instance(fork.seal, is_privileged=is_privileged))
-        prove(fork.seal)
+        seal(fork.seal, is_privileged=is_privileged)
     except SandboxSetupError as error:
-        channel.send(
-            SealFailed(operation=error.operation, syscall=error.syscall, errno=error.errno)
-        )
-        os._exit(EXIT_SEAL_FAILED)
+        _fail(channel, error)
     channel.send(Sealed())
     if fork.is_spawn:
         _exec(fork, channel_fd)
     gc.enable()
     faulthandler.enable(file=2)
     _serve(channel, finder, written)
+
+
+def live_inherited(
+    channel_fd: int,
+    inheritance: Inheritance,
+    *,
+    failure: SandboxSetupError | None,
+    replaced: tuple[str, ...],
+) -> NoReturn:
+    """Serve what a forked test process has in its memory, until the host hangs up.
+
+    Args:
+        channel_fd: The socket to the host.
+        inheritance: What to serve.
+        failure: Why this process could not be sealed, or None.
+        replaced: Files that the test process can write, and this one cannot any more.
+    """
+    channel = Channel(socket.socket(fileno=channel_fd))
+    if failure is not None:
+        _fail(channel, failure)
+    settle()
+    channel.send(Sealed(replaced=replaced))
+    gc.enable()
+    run_in_new_context(functools.partial(_serve, channel, None, inheritance=inheritance))
+
+
+def seal(seal: Seal, *, is_privileged: bool) -> None:
+    """Seal this process, and prove it.
+
+    Args:
+        seal: What its filesystem shall be.
+        is_privileged: Whether the process is real root.
+
+    Raises:
+        SandboxSetupError: An operation failed, or the seal does not hold.
+    """
+    _forbid_core_dumps()
+    apply(plan_instance(seal, is_privileged=is_privileged))
+    prove(seal)
+
+
+def _fail(channel: Channel, error: SandboxSetupError) -> NoReturn:
+    channel.send(SealFailed(operation=error.operation, syscall=error.syscall, errno=error.errno))
+    os._exit(EXIT_SEAL_FAILED)
 
 
 def _forbid_core_dumps() -> None:
@@ -121,11 +163,14 @@ def live_after_exec(channel_fd: int) -> NoReturn:
 
 
 def _serve(
-    channel: Channel, finder: FirstPartyFinder, written: tuple[prefault.Range, ...] = ()
+    channel: Channel,
+    finder: FirstPartyFinder | None,
+    written: tuple[prefault.Range, ...] = (),
+    inheritance: Inheritance = _NOTHING,
 ) -> NoReturn:
     status = 0
     try:
-        _begin(channel, finder, written)
+        _begin(channel, finder, written, inheritance)
     except (BrokenPipeError, ConnectionResetError):
         pass  # the host has hung up: it wants no more of this instance
     except SystemExit as error:
@@ -148,7 +193,12 @@ def _exit_status(error: SystemExit) -> int:
     return error.code & 0xFF if isinstance(error.code, int) else 1
 
 
-def _begin(channel: Channel, finder: FirstPartyFinder, written: tuple[prefault.Range, ...]) -> None:
+def _begin(
+    channel: Channel,
+    finder: FirstPartyFinder | None,
+    written: tuple[prefault.Range, ...],
+    inheritance: Inheritance,
+) -> None:
     """Become what the host says, as often as it says so, and start when told to.
 
     Raises:
@@ -168,8 +218,12 @@ def _begin(channel: Channel, finder: FirstPartyFinder, written: tuple[prefault.R
                     channel.send,
                     channel_fd=channel.fileno(),
                     is_disconnected=channel.is_readable,
+                    inheritance=inheritance,
                 )
-                server.compiled, server.asked = finder.cache.missed, finder.asked
+                if finder is None:
+                    server.tells_modules = False
+                else:
+                    server.compiled, server.asked = finder.cache.missed, finder.asked
                 server.listen()
                 prefault.populate(written, channel.is_readable)
             case Start() if server is not None and begin is not None:
@@ -185,13 +239,14 @@ def _begin(channel: Channel, finder: FirstPartyFinder, written: tuple[prefault.R
                 raise ProtocolError(f"an instance does not begin with {type(message).__name__}")
 
 
-def _become(begin: Begin, finder: FirstPartyFinder) -> None:
+def _become(begin: Begin, finder: FirstPartyFinder | None) -> None:
     """Take over the test process's environment and let first-party modules be imported."""
     _change_environment(begin.environ)
     sys.path[:] = begin.sys_path
     sys.argv[:] = begin.argv
-    finder.first_party = begin.first_party
-    finder.is_refusing = False
+    if finder is not None:
+        finder.first_party = begin.first_party
+        finder.is_refusing = False
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         # `random` and OpenSSL notice a fork by themselves; numpy's legacy generator does not

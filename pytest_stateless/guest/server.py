@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, assert_never
 from pytest_stateless.errors import AdapterError, ColdStartError, InternalError
 from pytest_stateless.guest.adapter.choose import make_adapter
 from pytest_stateless.guest.adapter.function import run_function
-from pytest_stateless.guest.adapter.load import load_app, load_function
+from pytest_stateless.guest.adapter.load import adopt_app, load_app, load_function
 from pytest_stateless.guest.adapter.refusal import plain_server_error
+from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.guest.learning import Learner, imported_since
 from pytest_stateless.guest.observe.exception_blob import pickle_exception
 from pytest_stateless.guest.observe.observer import Observer
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 Request = Serve | Invoke | Call
 FIRST_SERVER_ERROR = 500
+_NOTHING = Inheritance()
 
 
 class Server:
@@ -63,9 +65,10 @@ class Server:
         channel_fd: A descriptor that becomes readable when the client disconnects, or None.
         is_disconnected: Tells, without waiting, whether the client is gone.
         is_sealed: Whether this process is sealed, so that what it does is to be observed.
+        inheritance: What it serves of what is in this process's memory already.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what differs between the places where an app is served)
         self,
         begin: Begin,
         emit: Callable[[Message], None],
@@ -73,6 +76,7 @@ class Server:
         channel_fd: int | None = None,
         is_disconnected: Callable[[], bool] = lambda: False,
         is_sealed: bool = True,
+        inheritance: Inheritance = _NOTHING,
     ) -> None:
         self.emit = emit
         self.channel_fd = channel_fd
@@ -82,7 +86,10 @@ class Server:
         self.observer = Observer(self.stack) if is_sealed else None
         self.compiled: list[str] = []
         self.asked: Mapping[str, None] = {}
+        self.tells_modules = is_sealed
+        """Whether somebody imports ahead for instances like this one."""
         self._begin = begin
+        self._inheritance = inheritance
         self._module_count = 0
         self._step = "app reference"
         self._adapter: Adapter | None = None
@@ -138,7 +145,10 @@ class Server:
 
     def _make_ready(self, *, wants_place: bool) -> None:
         begin = self._begin
-        if begin.app:
+        if self._inheritance.app is not None:
+            self._step = f"look at {self._inheritance.name}"
+            self._loaded = adopt_app(self._inheritance.app, self._inheritance.name)
+        elif begin.app:
             reference = parse_app_reference(begin.app)
             self._step = f"import of {reference.text}"
             self._loaded = load_app(reference, self.stack, wants_place=wants_place)
@@ -206,7 +216,7 @@ class Server:
 
     def _dispatch(self, request: Request, chunks: tuple[bytes, ...], answer: _Answer) -> None:
         if isinstance(request, Call):
-            run_function(request, answer)
+            run_function(request, answer, self._inheritance.function)
             return
         if self._adapter is None:
             raise InternalError("a request came for an instance without an app")
@@ -233,7 +243,7 @@ class Server:
 
     def _take_modules(self) -> tuple[str, ...]:
         count, self._module_count = self._module_count, len(sys.modules)
-        if count >= self._module_count or self.observer is None:
+        if count >= self._module_count or not self.tells_modules:
             return ()
         return imported_since(count, self._begin.first_party, self.asked)[0]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_stateless.forkserver.handle import ZygoteHandle
+from pytest_stateless.forkserver.snapshot import SnapshotHandle
 from pytest_stateless.instance.anchors import Anchors
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone, InstanceHandle
 from pytest_stateless.instance.recipe import Recipe
@@ -31,6 +32,7 @@ from pytest_stateless.wire.messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pytest_stateless.guest.inherited import Inheritance
     from pytest_stateless.instance.handle import Steps
     from pytest_stateless.model.place import Frame
     from pytest_stateless.wire.control import Exited
@@ -53,7 +55,7 @@ class _Spare:
 
     def fits(self, recipe: Recipe, zygote: ZygoteHandle) -> bool:
         """Tell whether it can serve now."""
-        is_alike = self.recipe == recipe and self.handle.zygote is zygote
+        is_alike = self.recipe == recipe and self.handle.parent is zygote
         return is_alike and self.anchors.are_same() and not self.handle.has_ended()
 
 
@@ -186,6 +188,20 @@ class Fleet:
         if sources or news:
             self._preload(Learnt(modules=news, refused=(), sources=sources), begin)
 
+    def snapshot(self, recipe: Recipe, inheritance: Inheritance) -> InstanceHandle:
+        """Return an instance that is a fork of this process as it stands.
+
+        Args:
+            recipe: What it shall be.
+            inheritance: What it serves.
+
+        Returns:
+            The instance, which is about to be sealed.
+        """
+        with self._lock:
+            self._count += 1
+            return InstanceHandle(self._count, recipe, SnapshotHandle(inheritance))
+
     def acquire(self, recipe: Recipe) -> InstanceHandle:
         """Return an instance that is sealed or about to be, and that nobody has used.
 
@@ -274,7 +290,7 @@ class Fleet:
         handle.post(_changes_since(handle.begun, begin, start))
         for message in requests:
             handle.post(message)
-        if not handle.recipe.is_spawn:
+        if handle.recipe.start == "cold":
             # now, so that the next fork goes on while this instance imports and serves
             self.prepare_spare(handle.recipe, begin)
         deadline = time.monotonic() + COLD_START_TIMEOUT_S

@@ -13,14 +13,14 @@ import time
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_stateless.errors import InternalError, ProtocolError
+from pytest_stateless.forkserver import host_ends
 from pytest_stateless.wire.control import Exited, Fork, Signal
 from pytest_stateless.wire.framing import Decoder, encode
 
 if TYPE_CHECKING:
-    from pytest_stateless.forkserver.handle import ZygoteHandle
     from pytest_stateless.instance.recipe import Recipe
     from pytest_stateless.wire.messages import Begin, Message
 
@@ -65,19 +65,49 @@ class Output:
     stderr: bytearray = field(default_factory=bytearray)
 
 
+class Parent(Protocol):
+    """Who starts instances and is told what to do with them."""
+
+    def fork(self, order: Fork, descriptors: list[int], /) -> None:
+        """Start one.
+
+        Args:
+            order: What it shall be.
+            descriptors: Its channel, stdout, stderr and exit pipe; the caller closes its own.
+
+        Raises:
+            OSError: It cannot.
+        """
+
+    def signal(self, message: Signal, /) -> None:
+        """Stop, continue or end one; nothing happens if it is gone."""
+
+    def last_words(self) -> str:
+        """Return the end of what it wrote to its standard streams."""
+
+    def let_go(self) -> None:
+        """Take down that the handle of one of its instances has been closed."""
+
+
+def _fileno_of(selector: selectors.BaseSelector) -> tuple[int, ...]:
+    """Return the descriptor of a selector, if it has one."""
+    fileno = getattr(selector, "fileno", None)
+    return (fileno(),) if fileno is not None else ()
+
+
 class InstanceHandle:
     """One instance.
 
     Args:
         number: The host's number for it.
         recipe: How to start it.
-        zygote: Its parent.
+        parent: Who starts it.
     """
 
-    def __init__(self, number: int, recipe: Recipe, zygote: ZygoteHandle) -> None:
+    def __init__(self, number: int, recipe: Recipe, parent: Parent) -> None:
         self.number = number
         self.recipe = recipe
-        self.zygote = zygote
+        self.parent = parent
         self.output = Output()
         self.exited: Exited | None = None
         self.is_sealed = False
@@ -94,6 +124,12 @@ class InstanceHandle:
         self._sock.setblocking(False)
         pipes = [os.pipe() for _ in range(3)]
         self._stdout, self._stderr, self._exit = (reader for reader, _ in pipes)
+        self._ends = (
+            self._sock.fileno(),
+            *(reader for reader, _ in pipes),
+            *_fileno_of(self._selector),
+        )
+        host_ends.add(*self._ends)
         self._fork(theirs, [writer for _, writer in pipes])
         self._open = {self._stdout, self._stderr, self._exit}
         for descriptor in self._open:
@@ -102,16 +138,16 @@ class InstanceHandle:
         self._selector.register(self._sock, selectors.EVENT_READ)
 
     def _fork(self, channel: socket.socket, pipes: list[int]) -> None:
-        """Have the zygote fork it; the far ends are the instance's from then on."""
+        """Have its parent fork it; the far ends are the instance's from then on."""
         order = Fork(
             instance=self.number,
             seal=self.recipe.seal,
             memory_bytes=self.recipe.memory_bytes,
-            is_spawn=self.recipe.is_spawn,
+            is_spawn=self.recipe.start == "spawn",
             hash_seed=self.recipe.hash_seed,
         )
         try:
-            self.zygote.fork(order, [channel.fileno(), *pipes])
+            self.parent.fork(order, [channel.fileno(), *pipes])
         except OSError:
             self._exit_ended()
         finally:
@@ -127,8 +163,8 @@ class InstanceHandle:
         self._push()
 
     def signal(self, message: Signal) -> None:
-        """Have the zygote signal this instance."""
-        self.zygote.signal(message)
+        """Have its parent signal this instance."""
+        self.parent.signal(message)
 
     def next_message(self, deadline: float | None = None) -> Steps[Message]:
         """Wait for the next message.
@@ -178,11 +214,13 @@ class InstanceHandle:
 
     def close(self) -> None:
         """Close every descriptor; the instance notices and ends if it is still there."""
+        host_ends.discard(*self._ends)
         self._selector.close()
         self._sock.close()
         for descriptor in list(self._open):
             os.close(descriptor)
         self._open.clear()
+        self.parent.let_go()
 
     # the plumbing
 
@@ -190,7 +228,7 @@ class InstanceHandle:
         timeout = None if deadline is None else deadline - time.monotonic()
         if timeout is not None and timeout <= 0:
             raise DeadlinePassed
-        fileno = getattr(self._selector, "fileno", lambda: -1)()
+        (fileno,) = _fileno_of(self._selector) or (-1,)
         return Wait(fileno=fileno, selector=self._selector, timeout_s=timeout)
 
     def _pull(self) -> None:

@@ -77,7 +77,7 @@ class Autopsy:
         handle.close()
         request = self._entry.context.request
         if exited is None:
-            words = handle.zygote.last_words().splitlines()
+            words = handle.parent.last_words().splitlines()
             return InstanceDiedError(f"{request}: {crash.format_zygote_death(None, words)}")
         self._platform.ledger.note_leftovers(handle.number, exited.survivors)
         what = crash.Crash(request=request, status=exited.status, stderr=stderr, step=step)

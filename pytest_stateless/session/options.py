@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, get_args
 
-Start = Literal["auto", "cold", "spawn"]
+Start = Literal["auto", "cold", "snapshot", "spawn"]
 Isolation = Literal["auto", "namespace"]
 Writes = Literal["refuse"]
 FailOn = Literal["error", "warning", "never"]

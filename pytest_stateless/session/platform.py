@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Literal
 
 from pytest_stateless.errors import ConfigurationError
+from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.instance.drive import run
 from pytest_stateless.instance.fleet import Fleet
 from pytest_stateless.instance.recipe import Recipe
@@ -21,6 +24,8 @@ from pytest_stateless.wire.control import Signal
 from pytest_stateless.wire.messages import Start
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.model.finding import Finding
     from pytest_stateless.model.place import Frame
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_stateless.wire.messages import Begin
 
 
+StartMethod = Literal["cold", "snapshot", "spawn"]
 ColdStart = tuple[str, str, str]
 """A cold start that failed: the app, the step, and what it raised."""
 
@@ -57,6 +63,8 @@ class Platform:
         self._warm: InstanceHandle | None = None
         self._service_paths: list[str] = []
         self._has_learnt = False
+        self.inheritance = Inheritance()
+        self._place_of_use: Frame | None = None
         self._local = LocalServers()
 
     # the test
@@ -72,6 +80,8 @@ class Platform:
         self._test = test
         self._has_learnt = False
         self._service_paths = []
+        self.inheritance = Inheritance()
+        self._place_of_use = None
         self.boundary = provision.first_party(settings, self.surroundings)
         self.places = Places(
             rootdir=self.surroundings.rootdir, source_map=provision.source_map(self.boundary)
@@ -141,12 +151,15 @@ class Platform:
         """
         self._service_paths.append(_service_folder(path))
 
-    def converse(self, title: str, *, with_app: bool) -> tuple[Entry, Conversation]:
+    def converse(
+        self, title: str, *, with_app: bool, function: Callable[[], object] | None = None
+    ) -> tuple[Entry, Conversation]:
         """Open an exchange.
 
         Args:
             title: Method and target, or the event's kind.
             with_app: Whether it needs the app.
+            function: A function of this process that an instance is to run, or None.
 
         Returns:
             Its entry in the ledger, and the conversation to have.
@@ -154,18 +167,44 @@ class Platform:
         Raises:
             ConfigurationError: It needs an app and none is set.
         """
-        if with_app and not self.settings.app:
+        if with_app and not self.app_name:
             raise ConfigurationError(
                 'no app is set; write stateless_app = "module:attribute" in the ini file, '
-                "give --stateless-app, or mark the test with @pytest.mark.stateless(app=...)"
+                "give --stateless-app, mark the test with @pytest.mark.stateless(app=...), or "
+                "give an app object with stateless.use(app), which counts for one test"
             )
         if with_app and self.is_enforced:
             self._learn()
         entry = self.ledger.open(title, self.settings.platform, self.places)
         if not self.is_enforced:
-            local = LocalConversation(self, entry, self._local, with_app=with_app)
+            local = LocalConversation(
+                self, entry, self._local, with_app=with_app, function=function
+            )
             return entry, local
-        return entry, Conversation(self, entry, with_app=with_app)
+        return entry, Conversation(self, entry, with_app=with_app, function=function)
+
+    def check_snapshot(self, reason: str) -> None:
+        """Check that an instance can be a fork of this process.
+
+        Args:
+            reason: Why it has to be.
+
+        Raises:
+            ConfigurationError: The settings insist on another start method, or this system
+                cannot fork.
+        """
+        start = self.settings.start
+        if start not in {"auto", "snapshot"}:
+            origin = self.settings.origins.get("start", "the settings")
+            raise ConfigurationError(
+                f"{reason}, and start = {start!r} ({origin}) makes instances that do not have it; "
+                "leave start at 'auto' or set 'snapshot', which forks this process as it stands"
+            )
+        if self.is_enforced and not hasattr(os, "fork"):
+            raise ConfigurationError(
+                f"{reason}, and {sys.platform} cannot fork this process; name the app as "
+                "'module:attribute', and give functions at the top level of a module"
+            )
 
     # instances
 
@@ -181,8 +220,53 @@ class Platform:
         return Recipe(
             seal=seal,
             memory_bytes=self.settings.platform.memory_bytes,
-            is_spawn=self.settings.start == "spawn",
+            start=self.start_method,
         )
+
+    @property
+    def start_method(self) -> StartMethod:
+        """How the instances of this test come to be."""
+        if self.settings.start == "auto":
+            return "snapshot" if self.inheritance.app is not None else "cold"
+        return self.settings.start
+
+    def use(self, app: object, name: str, place: Frame | None) -> None:
+        """Serve an app object of this process, until the end of the test.
+
+        Args:
+            app: The object.
+            name: What to call it in messages.
+            place: Where the test gave it.
+        """
+        self.end_warm()
+        self.inheritance = Inheritance(app=app, name=name)
+        self._place_of_use = place
+
+    @property
+    def app_name(self) -> str:
+        """What the app is called in messages; empty if there is none."""
+        return self.inheritance.name or self.settings.app
+
+    def instance(self, function: Callable[[], object] | None = None) -> InstanceHandle:
+        """Return an instance that nobody has used.
+
+        Args:
+            function: A function of this process that it is to run, or None.
+
+        Returns:
+            The instance.
+
+        Raises:
+            SandboxUnavailableError: This machine refuses the isolation.
+            ConfigurationError: A service path of the settings does not exist.
+        """
+        recipe = self.recipe()
+        if function is not None:
+            recipe = dataclasses.replace(recipe, start="snapshot")
+            return self.fleet.snapshot(recipe, Inheritance(function=function))
+        if recipe.start == "snapshot":
+            return self.fleet.snapshot(recipe, self.inheritance)
+        return self.fleet.acquire(recipe)
 
     def begin(self, *, with_app: bool) -> Begin:
         """Return what an instance of this test becomes.
@@ -193,18 +277,22 @@ class Platform:
         Returns:
             The message.
         """
-        return provision.begin(self.settings, self.boundary, with_app=with_app)
+        begin = provision.begin(self.settings, self.boundary, with_app=with_app)
+        return dataclasses.replace(begin, app="") if self.inheritance.app is not None else begin
 
     def start(self) -> Start:
         """Return what else an instance of this test is told when it starts."""
         return Start(
             log_levels=provision.log_levels(),
-            wants_place=self.settings.app not in self.fleet.app_places,
+            wants_place=self.settings.app not in self.fleet.app_places
+            and self.inheritance.app is None,
         )
 
     @property
     def app_place(self) -> Frame | None:
-        """Where the app is defined, once an instance has told."""
+        """Where the app is defined, once an instance has told, or was given by the test."""
+        if self.inheritance.app is not None:
+            return self._place_of_use
         return self.fleet.app_places.get(self.settings.app)
 
     def prepare(self) -> None:
@@ -213,17 +301,17 @@ class Platform:
         Raises:
             SandboxUnavailableError: This machine refuses the isolation.
         """
-        if not self.is_enforced:
+        if not self.is_enforced or self.start_method == "snapshot":
             return
         self.fleet.zygote()
         self._learn()
-        if self.settings.start != "spawn":
+        if self.start_method == "cold":
             self.fleet.prepare_spare(self.recipe(), self.begin(with_app=bool(self.settings.app)))
 
     def _learn(self) -> None:
         settings = self.settings
         is_due = settings.app and settings.preloads and not self._has_learnt
-        if not is_due or settings.start == "spawn" or self.fleet.knows(settings.app):
+        if not is_due or self.start_method != "cold" or self.fleet.knows(settings.app):
             return
         self._has_learnt = True  # once a test: if it fails, the instance says why
         run(self.fleet.learn(self.begin(with_app=True), self.start(), self.recipe()))

@@ -16,7 +16,6 @@ from pytest_stateless.model.suppression import Suppression, parse_suppression
 from pytest_stateless.session.options import DEFAULT_PLATFORM, OPTIONS, Isolation, Start
 
 _LATER = {
-    ("start", "snapshot"): "start method 'snapshot' is not in this release",
     ("isolation", "landlock"): "isolation 'landlock' is not in this release",
     ("isolation", "fake"): "isolation 'fake' is not in this release",
     ("writes", "discard"): "stateless_writes = 'discard' is not in this release",

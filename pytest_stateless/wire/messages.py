@@ -155,7 +155,7 @@ class Call:
 
     Attributes:
         number: Of the exchange.
-        blob: A pickle of `(function, args, kwargs)`.
+        blob: A pickle of `(function, args, kwargs)`; empty if the instance has inherited them.
         timeout_s: Seconds until the platform gives up.
         log_levels: As in `Start`.
     """
@@ -176,7 +176,14 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """The instance is sealed and has proved it; it waits for `Begin` and `Start`."""
+    """The instance is sealed and has proved it; it waits for `Begin` and `Start`.
+
+    Attributes:
+        replaced: Paths of files that the test process has open for writing, which an instance
+            that was forked from it can only read.
+    """
+
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,27 +69,40 @@ class Listener(Protocol):
 class _Taps:
     """The state of the taps in this process."""
 
-    __slots__ = ("active", "busy", "has_monitoring", "is_installed")
+    __slots__ = ("active", "busy", "has_monitoring", "is_installed", "is_listening")
 
     def __init__(self) -> None:
         self.active: Listener | None = None
         self.busy: set[int] = set()
         self.has_monitoring = False
         self.is_installed = False
+        self.is_listening = False
 
 
 TAPS = _Taps()
 
 
-def install() -> None:
-    """Put the taps in, once per process."""
-    if TAPS.is_installed:
+def listen() -> None:
+    """Put those taps in, once per process, that replace nothing.
+
+    After that every code object is looked at again when it runs next, which a process that is
+    forked many times should do once.
+    """
+    if TAPS.is_listening:
         return
-    TAPS.is_installed = True
+    TAPS.is_listening = True
     sys.addaudithook(_on_audit)
     if hasattr(sys, "monitoring"):
         TAPS.has_monitoring = _watch_raises()
-    else:
+
+
+def install() -> None:
+    """Put all taps in, once per process."""
+    if TAPS.is_installed:
+        return
+    TAPS.is_installed = True
+    listen()
+    if not hasattr(sys, "monitoring"):
         _wrap_thread_start()
     wrap_loaded()
 
@@ -101,7 +114,7 @@ def wrap_loaded() -> None:
     fully made (`connection.c` of CPython 3.11 to 3.13). The start methods `spawn` and
     `forkserver` of multiprocessing have none.
     """
-    if not _SPAWNERS.isdisjoint(sys.modules):
+    if any(name in sys.modules for name in _SPAWNERS):  # not the other way round, which asks all
         _wrap_process_start()
     for name in (_SQLITE, "sqlite3.dbapi2", "sqlite3"):
         module = sys.modules.get(name)

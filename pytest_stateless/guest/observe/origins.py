@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING, Literal
 
-from pytest_stateless.guest.stack import MAX_FRAMES, is_internal
+from pytest_stateless.guest.stack import MAX_FRAMES, is_internal, walk
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -61,11 +62,10 @@ def innermost_side(stack: RawStack, reader: StackReader) -> Side:
 
 def snapshot(frame: FrameType | None) -> RawStack:
     """Take down a live stack, innermost first, without reading any file."""
-    found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < MAX_FRAMES * 2:
-        found.append((frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno))
-        frame = frame.f_back
-    return tuple(found)
+    return tuple(
+        (one.f_code, one.f_lineno or one.f_code.co_firstlineno)
+        for one in itertools.islice(walk(frame), MAX_FRAMES * 2)
+    )
 
 
 def read(stack: RawStack, reader: StackReader) -> tuple[Frame, ...]:

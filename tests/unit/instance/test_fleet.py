@@ -230,7 +230,7 @@ def test_a_spawned_instance_is_a_new_interpreter_with_the_hash_seed_that_was_ask
     fleet: Fleet, world: World
 ) -> None:
     def hash_with(seed: str) -> object:
-        recipe = dataclasses.replace(world.recipe, is_spawn=True, hash_seed=seed)
+        recipe = dataclasses.replace(world.recipe, start="spawn", hash_seed=seed)
         handle = fleet.acquire(recipe)
         begin(fleet, handle, world.begin)
         assert ask(handle, "__import__('os').environ['MODE']") == "test"
@@ -258,7 +258,7 @@ def test_a_spare_instance_is_used_where_its_recipe_fits(fleet: Fleet, world: Wor
     "change",
     (
         {"memory_bytes": 1 << 29},
-        {"is_spawn": True},
+        {"start": "spawn"},
         {"seal": Seal(tmp_bytes=1 << 20)},
     ),
 )

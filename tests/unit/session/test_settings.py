@@ -176,7 +176,7 @@ def test_a_choice_of_a_later_release_is_refused_as_such(name: str, value: str) -
 
 @pytest.mark.parametrize("value", ("warm", "", "COLD", ["cold"], None, 3))
 def test_an_unknown_choice_is_refused_with_the_choices(value: object) -> None:
-    with pytest.raises(ConfigurationError, match=r"choose one of auto, cold, spawn$"):
+    with pytest.raises(ConfigurationError, match=r"choose one of auto, cold, snapshot, spawn$"):
         resolve(marker(start=value))
 
 
