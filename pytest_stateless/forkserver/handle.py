@@ -156,6 +156,11 @@ class ZygoteHandle:
             raise InternalError(f"expected Preloaded, the zygote sent {answer!r}")
         return answer
 
+    @property
+    def threads(self) -> tuple[str, ...]:
+        """None: a zygote has one thread when it forks."""
+        return ()
+
     def let_go(self) -> None:
         """Do nothing: the zygote serves others."""
 

@@ -12,6 +12,7 @@ Both forks happen in the hook of `guest.at_fork`, before anything else can run t
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import gc
 import importlib
@@ -161,7 +162,7 @@ class _Minder:
                 )
             )
             apply(plan_zygote(has_pid=False))
-            self._replaced = descriptors.reopen(self._order.seal.writable)
+            self._replaced = descriptors.reopen(self._order.seal.writable, at_fork.session_files())
         except SandboxSetupError as error:
             self._failure = error
         except OSError as error:
@@ -173,11 +174,12 @@ class _Minder:
         try:
             gc.disable()
             gc.freeze()  # a first collection of all that has been inherited would copy it
-            inherited_bytes = processes.resident_bytes(os.getpid())
+            size_bytes = processes.resident_bytes(os.getpid())
+            self._inheritance = dataclasses.replace(self._inheritance, resident_bytes=size_bytes)
             pid = at_fork.fork(self._seal)
             if pid == 0:
                 self._live()
-            self._mind(pid, inherited_bytes)
+            self._mind(pid)
         except BaseException:  # noqa: BLE001 (nothing may go on as a second pytest)
             status = 1
             with contextlib.suppress(BaseException):
@@ -185,7 +187,7 @@ class _Minder:
         finally:
             os._exit(status)
 
-    def _mind(self, pid: int, inherited_bytes: int) -> None:
+    def _mind(self, pid: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         descriptors.close_all_but({self._control.fileno(), self._exit, self._host})
         null = os.open(os.devnull, os.O_RDWR)
@@ -203,7 +205,7 @@ class _Minder:
                 pidfd=os.pidfd_open(pid),
                 exit_fd=self._exit,
                 memory_bytes=self._order.memory_bytes,
-                inherited_bytes=inherited_bytes,
+                inherited_bytes=self._inheritance.resident_bytes,
             )
         )
         while brood:

@@ -16,18 +16,20 @@ from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class _Hook:
-    """What is to be run in the child of the next fork, and whether anybody listens."""
+    """What is to be run in the child of the next fork, and what was known before any."""
 
-    __slots__ = ("first", "is_registered")
+    __slots__ = ("first", "is_registered", "session_files")
 
     def __init__(self) -> None:
         self.first: dict[int, Callable[[], None]] = {}
         """By thread: another one may fork at the same time, for itself."""
         self.is_registered = False
+        self.session_files: frozenset[tuple[int, int]] = frozenset()
+        """Device and inode of what the session's own output goes to, if that is files."""
 
 
 _HOOK = _Hook()
@@ -37,7 +39,22 @@ def register() -> None:
     """Listen to forks of this process from now on, where there are any."""
     if not _HOOK.is_registered and hasattr(os, "register_at_fork"):
         _HOOK.is_registered = True
+        _HOOK.session_files = frozenset(_identities(0, 1, 2))
         os.register_at_fork(after_in_child=_run)
+
+
+def _identities(*descriptors: int) -> Iterator[tuple[int, int]]:
+    for descriptor in descriptors:
+        try:
+            status = os.fstat(descriptor)
+        except OSError:
+            continue
+        yield status.st_dev, status.st_ino
+
+
+def session_files() -> frozenset[tuple[int, int]]:
+    """Return device and inode of what this process's standard streams were at `register`."""
+    return _HOOK.session_files
 
 
 def _run() -> None:

@@ -30,19 +30,29 @@ class Inheritance:
         app: The app object; None if there is none, or if it is named by a reference.
         name: What to call it in messages.
         function: For `stateless.call`: the function with its arguments.
+        forget: What to call first, to let go of connections that the test process has.
+        resident_bytes: The resident size that the instance was born with.
     """
 
     app: object = None
     name: str = ""
     function: Callable[[], object] | None = None
+    forget: tuple[Callable[[], object], ...] = ()
+    resident_bytes: int = 0
 
 
-def settle() -> None:
-    """Let go of what belongs to the test's own run; descriptors 1 and 2 are this process's own."""
+def settle(inheritance: Inheritance) -> None:
+    """Let go of what belongs to the test's own run.
+
+    Args:
+        inheritance: What this process has inherited; descriptors 1 and 2 are its own.
+    """
     _replace_streams()
     _forget_hooks()
     _forget_loops()
     faulthandler.enable(file=2)
+    for forget in inheritance.forget:
+        forget()
 
 
 def run_in_new_context(function: Callable[[], NoReturn]) -> NoReturn:

@@ -108,7 +108,7 @@ def live_inherited(
     channel = Channel(socket.socket(fileno=channel_fd))
     if failure is not None:
         _fail(channel, failure)
-    settle()
+    settle(inheritance)
     channel.send(Sealed(replaced=replaced))
     gc.enable()
     run_in_new_context(functools.partial(_serve, channel, None, inheritance=inheritance))

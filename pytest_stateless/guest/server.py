@@ -83,7 +83,9 @@ class Server:
         self.is_disconnected = is_disconnected
         self.sends_exceptions = begin.sends_exceptions
         self.stack = StackReader(begin.first_party)
-        self.observer = Observer(self.stack) if is_sealed else None
+        self.observer = (
+            Observer(self.stack, inherited_bytes=inheritance.resident_bytes) if is_sealed else None
+        )
         self.compiled: list[str] = []
         self.asked: Mapping[str, None] = {}
         self.tells_modules = is_sealed

@@ -304,6 +304,7 @@ class Fleet:
                     return message
                 case Sealed():
                     handle.is_sealed = True
+                    handle.replaced = message.replaced
                 case _:
                     notice(message)
 

@@ -68,6 +68,10 @@ class Output:
 class Parent(Protocol):
     """Who starts instances and is told what to do with them."""
 
+    @property
+    def threads(self) -> tuple[str, ...]:
+        """Names of threads that its instance lacks, though what it inherited may count on them."""
+
     def fork(self, order: Fork, descriptors: list[int], /) -> None:
         """Start one.
 
@@ -111,6 +115,8 @@ class InstanceHandle:
         self.output = Output()
         self.exited: Exited | None = None
         self.is_sealed = False
+        self.replaced: tuple[str, ...] = ()
+        """Files that this process has open for writing, and the instance for reading only."""
         self.begun: Begin | None = None
         """What it has been told to become, ahead of the request that it will serve."""
         self._decoder = Decoder()

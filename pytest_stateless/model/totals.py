@@ -58,6 +58,7 @@ class SessionTotals:
         accepted: How many findings the user accepts, counted once a test.
         not_enforced: Why nothing was enforced; empty if everything was.
         dropped: Module name and reason, for modules that could not be imported ahead.
+        notes: What else must be known of how requests were served, a line each.
     """
 
     requests: int = 0
@@ -68,6 +69,7 @@ class SessionTotals:
     accepted: int = 0
     not_enforced: str = ""
     dropped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add_findings(self, test: str, findings: Iterable[Finding]) -> None:
         """Count the findings of a test.
@@ -86,6 +88,11 @@ class SessionTotals:
                     tests=[test],
                 )
             )
+
+    def note(self, text: str) -> None:
+        """Take down something that must be known, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _add(self, total: FindingTotal) -> None:
         for known in self.findings:
@@ -107,6 +114,7 @@ class SessionTotals:
             "accepted": self.accepted,
             "not_enforced": self.not_enforced,
             "dropped": [list(pair) for pair in self.dropped],
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -127,6 +135,7 @@ class SessionTotals:
             accepted=cast("int", plain["accepted"]),
             not_enforced=cast("str", plain["not_enforced"]),
             dropped=[(name, why) for name, why in cast("list[list[str]]", plain["dropped"])],
+            notes=list(cast("list[str]", plain["notes"])),
         )
         for item in cast("list[Plain]", plain["findings"]):
             totals.findings.append(
@@ -159,6 +168,7 @@ class SessionTotals:
             whole.accepted += part.accepted
             whole.not_enforced = whole.not_enforced or part.not_enforced
             whole.dropped = list(dict.fromkeys([*whole.dropped, *part.dropped]))
+            whole.notes = list(dict.fromkeys([*whole.notes, *part.notes]))
             for total in cls.from_plain(part.to_plain()).findings:
                 whole._add(total)
         return whole

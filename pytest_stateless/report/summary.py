@@ -42,6 +42,8 @@ def format_summary(totals: SessionTotals, width: int) -> list[str]:
     if totals.accepted:
         lines.append(f"{_count(totals.accepted, 'finding')} accepted (stateless_allow, allow=...)")
     lines += _describe_dropped(totals.dropped, width)
+    for note in totals.notes:
+        lines += wrap(mask(note), width, indent=0)
     return lines
 
 

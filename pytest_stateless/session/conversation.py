@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 import time
 from typing import TYPE_CHECKING, assert_never
@@ -56,8 +55,6 @@ if TYPE_CHECKING:
 _ERROR_PREFIX = len("E       ")
 """What pytest writes before each line of an exception's text."""
 _UNWIND_TIMEOUT_S = 5.0
-_DUMP_HEADER = "Fatal Python error: "
-_DUMP_LINE = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+) in (?P<function>.+)$')
 
 
 class Conversation:
@@ -238,6 +235,7 @@ class Conversation:
         relay.relay_output(handle.output)
         match answer:
             case Started():
+                self._platform.note_replaced(handle.replaced)
                 self._remember(handle, begin, sources=answer.sources)
             case SealFailed():
                 self.drop()

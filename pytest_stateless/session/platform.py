@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Literal
 
-from pytest_stateless.errors import ConfigurationError
+from pytest_stateless.errors import ConfigurationError, StatelessWarning
 from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.instance.drive import run
 from pytest_stateless.instance.fleet import Fleet
@@ -16,7 +17,8 @@ from pytest_stateless.judge.places import Places
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.model.totals import SessionTotals
 from pytest_stateless.session import provision
-from pytest_stateless.session.conversation import Conversation
+from pytest_stateless.session.connections import SharedConnections, find_shared
+from pytest_stateless.session.conversation import Conversation, caller_place
 from pytest_stateless.session.ledger import Ledger
 from pytest_stateless.session.settings import Settings
 from pytest_stateless.session.unenforced import LocalConversation, LocalServers
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 StartMethod = Literal["cold", "snapshot", "spawn"]
 ColdStart = tuple[str, str, str]
 """A cold start that failed: the app, the step, and what it raised."""
+
+
+def _nothing() -> None:
+    pass
 
 
 class Platform:
@@ -64,6 +70,9 @@ class Platform:
         self._service_paths: list[str] = []
         self._has_learnt = False
         self.inheritance = Inheritance()
+        self.before_import: Callable[[], None] = _nothing
+        """Called before an instance is started that will import the app anew."""
+        self._shared: SharedConnections | None = None
         self._place_of_use: Frame | None = None
         self._local = LocalServers()
 
@@ -81,6 +90,7 @@ class Platform:
         self._has_learnt = False
         self._service_paths = []
         self.inheritance = Inheritance()
+        self._shared = None
         self._place_of_use = None
         self.boundary = provision.first_party(settings, self.surroundings)
         self.places = Places(
@@ -261,12 +271,38 @@ class Platform:
             ConfigurationError: A service path of the settings does not exist.
         """
         recipe = self.recipe()
+        if function is None and recipe.start != "snapshot":
+            self.before_import()
+            return self.fleet.acquire(recipe)
+        inheritance = self.inheritance
         if function is not None:
             recipe = dataclasses.replace(recipe, start="snapshot")
-            return self.fleet.snapshot(recipe, Inheritance(function=function))
-        if recipe.start == "snapshot":
-            return self.fleet.snapshot(recipe, self.inheritance)
-        return self.fleet.acquire(recipe)
+            inheritance = Inheritance(function=function)
+        return self.fleet.snapshot(
+            recipe, dataclasses.replace(inheritance, forget=self._shared_connections().forget)
+        )
+
+    def _shared_connections(self) -> SharedConnections:
+        """Look once a test for connections that its snapshots must not use, and warn of them."""
+        if self._shared is None:
+            self._shared = find_shared()
+            for text in self._shared.warnings:
+                place = caller_place(self)
+                warnings.warn_explicit(
+                    text,
+                    StatelessWarning,
+                    place.path if place is not None else "pytest",
+                    place.line if place is not None else 1,
+                )
+        return self._shared
+
+    def note_replaced(self, paths: tuple[str, ...]) -> None:
+        """Take down which open files of this process its snapshots can only read."""
+        for path in paths:
+            self.totals.note(
+                f"{self.places.show(path)} is open for writing in the test process; instances that "
+                "are forked from it can only read it"
+            )
 
     def begin(self, *, with_app: bool) -> Begin:
         """Return what an instance of this test becomes.

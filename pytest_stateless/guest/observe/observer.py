@@ -35,10 +35,14 @@ class Observer:
     Args:
         stack: Reads stacks and knows what is first-party.
         writable: Absolute folders of service paths; what is read there does not count.
+        inherited_bytes: The resident size that this process was born with, which does not count.
     """
 
-    def __init__(self, stack: StackReader, writable: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, stack: StackReader, writable: tuple[str, ...] = (), *, inherited_bytes: int = 0
+    ) -> None:
         self._stack = stack
+        self._inherited_bytes = inherited_bytes
         self._writes = WriteLog(stack)
         self._reads = ReadLog(writable)
         self._threads = ThreadWatch(stack)
@@ -86,7 +90,7 @@ class Observer:
                 writes=tuple(find_anchor(write, self._stack) for write in self._writes.drain()),
                 reads=self._reads.drain(),
                 survivors=tuple(dict.fromkeys(survivors)),
-                peak_bytes=_peak_bytes(),
+                peak_bytes=max(0, _peak_bytes() - self._inherited_bytes),
             )
 
     def observe_survivor(self, survivor: Survivor) -> None:

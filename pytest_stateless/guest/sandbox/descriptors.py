@@ -35,14 +35,16 @@ def close_all_but(keep: Iterable[int]) -> None:
         following = max(following, descriptor + 1)
 
 
-def reopen(writable: Iterable[str], keep: Iterable[int] = ()) -> tuple[str, ...]:
+def reopen(
+    writable: Iterable[str], untold: frozenset[tuple[int, int]] = frozenset()
+) -> tuple[str, ...]:
     """Open every inherited file and folder again, for reading only.
 
     To be called when the mounts are read-only.
 
     Args:
         writable: Absolute folders of service paths; what is open there stays as it is.
-        keep: Descriptors that are left alone.
+        untold: Device and inode of files that everybody knows of.
 
     Returns:
         The paths of files that could be written, sorted.
@@ -51,12 +53,9 @@ def reopen(writable: Iterable[str], keep: Iterable[int] = ()) -> tuple[str, ...]
         OSError: A file cannot be opened again.
     """
     folders = tuple(f"{folder}/" for folder in writable)
-    left = frozenset(keep)
     found: set[str] = set()
     for name in os.listdir("/proc/self/fd"):
         descriptor = int(name)
-        if descriptor in left:
-            continue
         try:
             path = os.readlink(f"/proc/self/fd/{name}")
             mode = os.fstat(descriptor).st_mode
@@ -68,7 +67,9 @@ def reopen(writable: Iterable[str], keep: Iterable[int] = ()) -> tuple[str, ...]
         if not (is_file or stat.S_ISDIR(mode)) or f"{path}/".startswith(folders):
             continue
         if is_file and _is_writable(descriptor) and not path.endswith(_DELETED):
-            found.add(path)
+            status = os.fstat(descriptor)
+            if (status.st_dev, status.st_ino) not in untold:
+                found.add(path)
         _replace(descriptor, path)
     return tuple(sorted(found))
 
