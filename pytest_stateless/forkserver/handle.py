@@ -18,10 +18,12 @@ from pytest_stateless.errors import (
     SandboxUnavailableError,
 )
 from pytest_stateless.forkserver import host_ends, launch
+from pytest_stateless.forkserver.ends import open_ends
 from pytest_stateless.wire.control import Preloaded, Ready, Unavailable
 from pytest_stateless.wire.framing import Decoder, encode
 
 if TYPE_CHECKING:
+    from pytest_stateless.forkserver.ends import Ends
     from pytest_stateless.wire.control import Fork, Preload, Signal
     from pytest_stateless.wire.messages import Message
 
@@ -115,21 +117,27 @@ class ZygoteHandle:
         self._errors.seek(max(0, size - _LAST_WORDS_BYTES))
         return self._errors.read().decode(errors="replace").strip()
 
-    def fork(self, message: Fork, descriptors: list[int]) -> None:
+    def start_instance(self, order: Fork) -> Ends:
         """Ask for an instance.
 
         Args:
-            message: What it shall be.
-            descriptors: Its channel, stdout, stderr and exit pipe; the caller closes its own.
+            order: What it shall be.
 
-        Raises:
-            OSError: The zygote is gone.
+        Returns:
+            What leads to it; all of it has ended if the zygote is gone.
         """
-        data = encode(message)
-        with self._lock:
-            sent = socket.send_fds(self._control, [data], descriptors)
-            if sent < len(data):
-                self._control.sendall(data[sent:])
+        near, far = open_ends()
+        data = encode(order)
+        try:
+            with self._lock:
+                sent = socket.send_fds(self._control, [data], far.descriptors())
+                if sent < len(data):
+                    self._control.sendall(data[sent:])
+        except OSError:
+            pass  # the far ends close with us
+        finally:
+            far.close()
+        return near
 
     def signal(self, message: Signal) -> None:
         """Stop, continue or end an instance; nothing happens if the zygote is gone."""

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, NoReturn
 from pytest_stateless.errors import SandboxSetupError
 from pytest_stateless.forkserver import host_ends, processes
 from pytest_stateless.forkserver.brood import INTERVAL_MS, Brood, Child
+from pytest_stateless.forkserver.ends import open_ends
 from pytest_stateless.guest import at_fork, instance
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.observe import hook
@@ -39,6 +40,7 @@ from pytest_stateless.wire import framing
 from pytest_stateless.wire.control import Signal
 
 if TYPE_CHECKING:
+    from pytest_stateless.forkserver.ends import Ends
     from pytest_stateless.guest.inherited import Inheritance
     from pytest_stateless.wire.control import Fork
 
@@ -65,12 +67,14 @@ class SnapshotHandle:
         self.threads: tuple[str, ...] = ()
         """Names of the other threads of the test process when it was forked: no fork has them."""
 
-    def fork(self, order: Fork, channel: list[int]) -> None:
+    def start_instance(self, order: Fork) -> Ends:
         """Fork this process into an instance and its parent.
 
         Args:
             order: What it shall be.
-            channel: Its channel, stdout, stderr and exit pipe; the caller closes its own.
+
+        Returns:
+            What leads to it.
 
         Raises:
             OSError: There can be no more processes.
@@ -83,7 +87,8 @@ class SnapshotHandle:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()  # or a fork would write it too
-        minder = _Minder(order, self._inheritance, theirs, channel, host_pid=os.getpid())
+        near, far = open_ends()
+        minder = _Minder(order, self._inheritance, theirs, far.descriptors(), host_pid=os.getpid())
         try:
             with warnings.catch_warnings():
                 # nothing that another thread may have locked is called before the child is settled
@@ -93,6 +98,8 @@ class SnapshotHandle:
                 minder.run()
         finally:
             theirs.close()
+            far.close()
+        return near
 
     def signal(self, message: Signal) -> None:
         """Stop, continue or end the instance; nothing happens if it is gone."""

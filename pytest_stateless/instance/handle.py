@@ -6,9 +6,7 @@ the waiting, blocking or in an event loop. So the sync and the async client shar
 
 from __future__ import annotations
 
-import os
 import selectors
-import socket
 import time
 from collections import deque
 from collections.abc import Generator
@@ -21,6 +19,7 @@ from pytest_stateless.wire.control import Exited, Fork, Signal
 from pytest_stateless.wire.framing import Decoder, encode
 
 if TYPE_CHECKING:
+    from pytest_stateless.forkserver.ends import End, Ends
     from pytest_stateless.instance.recipe import Recipe
     from pytest_stateless.wire.messages import Begin, Message
 
@@ -72,15 +71,14 @@ class Parent(Protocol):
     def threads(self) -> tuple[str, ...]:
         """Names of threads that its instance lacks, though what it inherited may count on them."""
 
-    def fork(self, order: Fork, descriptors: list[int], /) -> None:
+    def start_instance(self, order: Fork, /) -> Ends:
         """Start one.
 
         Args:
             order: What it shall be.
-            descriptors: Its channel, stdout, stderr and exit pipe; the caller closes its own.
 
-        Raises:
-            OSError: It cannot.
+        Returns:
+            What leads to it; if it could not be started, all of it has ended.
         """
 
     def signal(self, message: Signal, /) -> None:
@@ -126,40 +124,24 @@ class InstanceHandle:
         self._garbage: str | None = None
         self._is_channel_open = True
         self._selector = selectors.DefaultSelector()
-        self._sock, theirs = socket.socketpair()
-        self._sock.setblocking(False)
-        pipes = [os.pipe() for _ in range(3)]
-        self._stdout, self._stderr, self._exit = (reader for reader, _ in pipes)
-        self._ends = (
-            self._sock.fileno(),
-            *(reader for reader, _ in pipes),
-            *_fileno_of(self._selector),
+        self._selector_fileno = _fileno_of(self._selector)
+        host_ends.add(*self._selector_fileno)
+        ends = parent.start_instance(
+            Fork(
+                instance=number,
+                seal=recipe.seal,
+                memory_bytes=recipe.memory_bytes,
+                is_spawn=recipe.start == "spawn",
+                hash_seed=recipe.hash_seed,
+            )
         )
-        host_ends.add(*self._ends)
-        self._fork(theirs, [writer for _, writer in pipes])
-        self._open = {self._stdout, self._stderr, self._exit}
-        for descriptor in self._open:
-            os.set_blocking(descriptor, False)
-            self._selector.register(descriptor, selectors.EVENT_READ)
+        self._sock, self._exit = ends.channel, ends.exit
+        self._stdout, self._stderr = ends.stdout, ends.stderr
+        # the exit first: what was written before its end is there then
+        self._open: list[End] = [self._exit, self._stdout, self._stderr]
+        for end in self._open:
+            self._selector.register(end, selectors.EVENT_READ)
         self._selector.register(self._sock, selectors.EVENT_READ)
-
-    def _fork(self, channel: socket.socket, pipes: list[int]) -> None:
-        """Have its parent fork it; the far ends are the instance's from then on."""
-        order = Fork(
-            instance=self.number,
-            seal=self.recipe.seal,
-            memory_bytes=self.recipe.memory_bytes,
-            is_spawn=self.recipe.start == "spawn",
-            hash_seed=self.recipe.hash_seed,
-        )
-        try:
-            self.parent.fork(order, [channel.fileno(), *pipes])
-        except OSError:
-            self._exit_ended()
-        finally:
-            channel.close()
-            for pipe in pipes:
-                os.close(pipe)
 
     # what the caller does
 
@@ -220,11 +202,13 @@ class InstanceHandle:
 
     def close(self) -> None:
         """Close every descriptor; the instance notices and ends if it is still there."""
-        host_ends.discard(*self._ends)
+        host_ends.discard(*self._selector_fileno)
         self._selector.close()
-        self._sock.close()
-        for descriptor in list(self._open):
-            os.close(descriptor)
+        if self._sock.fileno() >= 0:
+            host_ends.discard(self._sock.fileno())
+            self._sock.close()
+        for end in self._open:
+            end.close()
         self._open.clear()
         self.parent.let_go()
 
@@ -234,17 +218,15 @@ class InstanceHandle:
         timeout = None if deadline is None else deadline - time.monotonic()
         if timeout is not None and timeout <= 0:
             raise DeadlinePassed
-        (fileno,) = _fileno_of(self._selector) or (-1,)
+        (fileno,) = self._selector_fileno or (-1,)
         return Wait(fileno=fileno, selector=self._selector, timeout_s=timeout)
 
     def _pull(self) -> None:
         self._push()
         if self._is_channel_open:
             self._pull_channel()
-        # the exit pipe first: what was written before its end is there then
-        for descriptor in (self._exit, self._stdout, self._stderr):
-            if descriptor in self._open:
-                self._pull_pipe(descriptor)
+        for end in list(self._open):
+            self._pull_end(end)
 
     def _pull_channel(self) -> None:
         try:
@@ -267,15 +249,15 @@ class InstanceHandle:
         self._is_channel_open = False
         self._selector.unregister(self._sock)
 
-    def _pull_pipe(self, descriptor: int) -> None:
+    def _pull_end(self, end: End) -> None:
         try:
             for _ in range(_MAX_CHUNKS):
-                data = os.read(descriptor, _CHUNK_BYTES)
+                data = end.read(_CHUNK_BYTES)
                 if not data:
                     break
-                if descriptor == self._exit:
+                if end is self._exit:
                     self._exit_decoder.feed(data)
-                elif descriptor == self._stdout:
+                elif end is self._stdout:
                     self.output.stdout += data
                 else:
                     self.output.stderr += data
@@ -283,11 +265,11 @@ class InstanceHandle:
                 return
         except BlockingIOError:
             return
-        if descriptor == self._exit:
+        if end is self._exit:
             self._exit_ended()
-        self._selector.unregister(descriptor)
-        self._open.discard(descriptor)
-        os.close(descriptor)
+        self._selector.unregister(end)
+        self._open.remove(end)
+        end.close()
 
     def _exit_ended(self) -> None:
         for message in self._exit_decoder.messages():
