@@ -18,6 +18,7 @@ from pytest_stateless.errors import (
     SandboxUnavailableError,
 )
 from pytest_stateless.forkserver import launch
+from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.wire.control import Preloaded, Ready, Unavailable
 from pytest_stateless.wire.framing import Decoder, encode
 
@@ -57,6 +58,7 @@ class ZygoteHandle:
                 stdout=self._errors,
                 stderr=self._errors,
                 pass_fds=[theirs.fileno()],
+                env=without_coverage(os.environ),
                 # Ctrl-C is for pytest: the zygote ends when pytest says so
                 start_new_session=True,
             )

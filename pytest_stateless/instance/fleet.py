@@ -82,6 +82,7 @@ class Fleet:
         self._count = 0
         self._learnt: set[str] = set()
         self._remembered: set[str] = set()
+        self._has_coverage = False
         self.app_places: dict[str, Frame | None] = {}
         """Where each app is defined, as the first instance that had it has told."""
         self.dropped: tuple[tuple[str, str], ...] = ()
@@ -112,6 +113,7 @@ class Fleet:
             self._zygote = None
         self._learnt.clear()
         self._remembered.clear()
+        self._has_coverage = False
 
     def knows(self, app: str) -> bool:
         """Tell whether the zygote has learnt what an app imports, and still runs."""
@@ -168,6 +170,20 @@ class Fleet:
         except OSError:  # it died; the next request starts another
             return
         self.dropped += answer.dropped
+
+    def preload_coverage(self, begin: Begin) -> None:
+        """Have coverage.py be there in instances that measure, unless that is done.
+
+        Args:
+            begin: What such an instance becomes.
+        """
+        self.zygote()
+        if self._has_coverage or begin.coverage is None:
+            return
+        names = ("coverage", *begin.coverage.plugins)
+        self._preload(Learnt(modules=names, refused=(), sources=()), begin)
+        self._has_coverage = True
+        self._drop_spare()  # it was forked before
 
     def remember(
         self, begin: Begin, *, sources: tuple[str, ...] = (), modules: tuple[str, ...] = ()

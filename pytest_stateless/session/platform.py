@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.model.totals import SessionTotals
 from pytest_stateless.session import provision
 from pytest_stateless.session.conversation import Conversation
+from pytest_stateless.session.host_coverage import HostCoverage
 from pytest_stateless.session.ledger import Ledger
 from pytest_stateless.session.settings import Settings
 from pytest_stateless.session.unenforced import LocalConversation, LocalServers
@@ -50,6 +52,7 @@ class Platform:
         self.fleet = Fleet()
         self.ledger = Ledger()
         self.totals = SessionTotals()
+        self.coverage = HostCoverage()
         self.is_warm = False
         self._test = ""
         self._failing: ColdStart | None = None
@@ -159,8 +162,10 @@ class Platform:
                 'no app is set; write stateless_app = "module:attribute" in the ini file, '
                 "give --stateless-app, or mark the test with @pytest.mark.stateless(app=...)"
             )
-        if with_app and self.is_enforced:
-            self._learn()
+        if self.is_enforced:
+            self._preload_coverage()
+            if with_app:
+                self._learn()
         entry = self.ledger.open(title, self.settings.platform, self.places)
         if not self.is_enforced:
             local = LocalConversation(self, entry, self._local, with_app=with_app)
@@ -193,7 +198,8 @@ class Platform:
         Returns:
             The message.
         """
-        return provision.begin(self.settings, self.boundary, with_app=with_app)
+        coverage = self.coverage.order() if self.is_enforced else None
+        return provision.begin(self.settings, self.boundary, with_app=with_app, coverage=coverage)
 
     def start(self) -> Start:
         """Return what else an instance of this test is told when it starts."""
@@ -216,9 +222,14 @@ class Platform:
         if not self.is_enforced:
             return
         self.fleet.zygote()
+        self._preload_coverage()
         self._learn()
         if self.settings.start != "spawn":
             self.fleet.prepare_spare(self.recipe(), self.begin(with_app=bool(self.settings.app)))
+
+    def _preload_coverage(self) -> None:
+        if self.settings.start != "spawn" and self.coverage.order() is not None:
+            self.fleet.preload_coverage(self.begin(with_app=False))
 
     def _learn(self) -> None:
         settings = self.settings
@@ -226,7 +237,9 @@ class Platform:
         if not is_due or settings.start == "spawn" or self.fleet.knows(settings.app):
             return
         self._has_learnt = True  # once a test: if it fails, the instance says why
-        run(self.fleet.learn(self.begin(with_app=True), self.start(), self.recipe()))
+        # nothing is measured there: what runs at its import runs in the other instances too
+        begin = dataclasses.replace(self.begin(with_app=True), coverage=None)
+        run(self.fleet.learn(begin, self.start(), self.recipe()))
 
     def take_warm(self) -> InstanceHandle | None:
         """Return the shared instance of a `warm()` block, thawed; None if there is none yet."""
