@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import (
@@ -21,6 +22,7 @@ from pytest_stateless.forkserver import launch
 from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.wire.control import Preloaded, Ready, Unavailable
 from pytest_stateless.wire.framing import Decoder, encode
+from pytest_stateless.wire.measured import Measured
 
 if TYPE_CHECKING:
     from pytest_stateless.wire.control import Fork, Preload, Signal
@@ -65,6 +67,8 @@ class ZygoteHandle:
         finally:
             theirs.close()
         self.has_pid_namespace = has_pid
+        self.measured: deque[Measured] = deque()
+        """What coverage.py has measured of modules that were imported ahead; to be taken."""
         self._await_ready()
 
     @classmethod
@@ -151,7 +155,8 @@ class ZygoteHandle:
         """
         with self._lock:
             self._control.sendall(encode(message))
-            answer = self._receive()
+            while isinstance(answer := self._receive(), Measured):
+                self.measured.append(answer)
         if not isinstance(answer, Preloaded):
             raise InternalError(f"expected Preloaded, the zygote sent {answer!r}")
         return answer

@@ -17,7 +17,7 @@ from pytest_stateless.guest.adapter.function import run_function
 from pytest_stateless.guest.adapter.load import load_app, load_function
 from pytest_stateless.guest.adapter.refusal import plain_server_error
 from pytest_stateless.guest.learning import Learner, imported_since
-from pytest_stateless.guest.observe.coverage_run import CoverageRun
+from pytest_stateless.guest.observe.coverage_run import CoverageRun, ready_run
 from pytest_stateless.guest.observe.exception_blob import pickle_exception
 from pytest_stateless.guest.observe.observer import Observer
 from pytest_stateless.guest.observe.output import LogForwarder, WarningForwarder
@@ -91,7 +91,9 @@ class Server:
         self._logs = LogForwarder(self._forward_log) if is_sealed else None
         self._warnings = WarningForwarder(self._forward_warning) if is_sealed else None
         order = begin.coverage if is_sealed else None
-        self._coverage = CoverageRun(order) if order is not None else None
+        self._coverage = ready_run(order)
+        if order is not None and self._coverage is None:
+            self._coverage = CoverageRun(order)
 
     def listen(self) -> None:
         """Put the taps into this process: all that can be done before the app is imported."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING
 
@@ -49,10 +48,10 @@ class Platform:
         self.settings = Settings()
         self.boundary = FirstParty(roots=(surroundings.rootdir,))
         self.places = Places(rootdir=surroundings.rootdir)
-        self.fleet = Fleet()
         self.ledger = Ledger()
         self.totals = SessionTotals()
         self.coverage = HostCoverage()
+        self.fleet = Fleet(self.coverage.merge)
         self.is_warm = False
         self._test = ""
         self._failing: ColdStart | None = None
@@ -237,9 +236,7 @@ class Platform:
         if not is_due or settings.start == "spawn" or self.fleet.knows(settings.app):
             return
         self._has_learnt = True  # once a test: if it fails, the instance says why
-        # nothing is measured there: what runs at its import runs in the other instances too
-        begin = dataclasses.replace(self.begin(with_app=True), coverage=None)
-        run(self.fleet.learn(begin, self.start(), self.recipe()))
+        run(self.fleet.learn(self.begin(with_app=True), self.start(), self.recipe()))
 
     def take_warm(self) -> InstanceHandle | None:
         """Return the shared instance of a `warm()` block, thawed; None if there is none yet."""

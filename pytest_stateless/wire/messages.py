@@ -4,7 +4,7 @@ Messages are frozen dataclasses of plain values and of values of `model`. A fiel
 carries raw bytes beside the structured fields. Which side sends what:
 
     host → zygote       Preload, Fork, Signal
-    zygote → host       Ready or Unavailable; Preloaded
+    zygote → host       Ready or Unavailable; Measured and Preloaded
     host → instance     Begin; Start; then Serve + RequestBody..., Invoke or Call; Disconnect
     instance → host     Sealed or SealFailed; Learnt; Started or StartFailed; then for each
                         request ResponseStart, ResponseBody..., Returned, Raised, Measured and

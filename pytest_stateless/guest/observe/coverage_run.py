@@ -8,6 +8,11 @@ What is sent after each request is what has run since the last one: the test pro
 down under its own context of that moment (pytest-cov's `--cov-context=test`), where what ran in an
 earlier request has no place, and a warm instance sends nothing twice.
 
+To start for the first time takes as long as several requests: coverage.py looks at its own stack
+with `inspect`, at all folders of `sys.path`, and once at each file that runs. So a zygote makes a
+measurement ready, and processes that are forked from it go on with that one. What a zygote imports
+ahead is measured too, since no instance imports it again.
+
 Source: https://coverage.readthedocs.io/en/latest/api_coverage.html
 """
 
@@ -39,7 +44,7 @@ _NO_WARNINGS = ("no-sysmon-context", "dynamic-conflict")
 
 
 class CoverageRun:
-    """The measurement of one instance, from before its app is imported to its end.
+    """The measurement of one process; of an instance, from before its app is imported.
 
     Whatever fails in here is a warning, and then nothing is measured: an app is not to fail for
     being watched.
@@ -49,10 +54,11 @@ class CoverageRun:
     """
 
     def __init__(self, order: CoverageOrder) -> None:
-        self._order = order
+        self.order = order
         self._coverage: Coverage | None = None
         self._data: CoverageData | None = None
-        self._count = 0
+        self._context = 0
+        self._is_on = False
 
     def start(self) -> None:
         """Measure from now on, and instead of what was measuring in this process."""
@@ -69,32 +75,35 @@ class CoverageRun:
 
         while (inherited := Coverage.current()) is not None:
             inherited.stop()  # of a process that was forked: what it has measured is not ours
-        order = self._order
+        if self._coverage is None:
+            self._coverage = self._make(Coverage)
+        if self._coverage is None:
+            return
+        if self._data is None:
+            self._data = self._coverage.get_data()
+        with _found(self.order.modules):
+            self._coverage.start()
+        self._is_on = True
+        self._switch()
+        self._data.set_query_context("")  # makes its database, while nobody waits
+
+    def _make(self, kind: type[Coverage]) -> Coverage | None:
+        order = self.order
         folders = tuple(path for path in order.folders if os.path.isdir(path))
         if order.folders and not folders and not order.modules:
-            return  # what is to be measured is not here; without, everything would be
-        measuring = Coverage(data_file=None, config_file=False)
+            return None  # what is to be measured is not here; without, everything would be
+        made = kind(data_file=None, config_file=False)
         for name, value in {
             **order.options,
             **_HERE,
             "run:source_dirs": folders,
             "run:disable_warnings": (*order.silent, *_NO_WARNINGS),
         }.items():
-            measuring.set_option(name, _given(value))
+            made.set_option(name, _given(value))
         for plugin, settings in order.plugin_options.items():
             for name, value in settings.items():
-                measuring.set_option(f"{plugin}:{name}", _given(value))
-        self._data = measuring.get_data()
-        with _found(order.modules):
-            measuring.start()
-        self._coverage = measuring
-        measuring.switch_context(str(self._count))
-
-    def stop(self) -> None:
-        """Measure no more; where another measurement takes its place."""
-        if self._coverage is not None:
-            self._coverage.stop()
-            self._coverage = None
+                made.set_option(f"{plugin}:{name}", _given(value))
+        return made
 
     def take(self) -> Measured | None:
         """Tell what has run since the start or the last call.
@@ -102,40 +111,108 @@ class CoverageRun:
         Returns:
             The message for the host; None if nothing is measured.
         """
-        if self._coverage is None or self._data is None:
+        if not self._is_on or self._data is None:
             return None
         try:
-            return self._take(self._coverage, self._data)
+            return self._take(self._data)
         except Exception as error:  # noqa: BLE001 (plugins of coverage's may raise anything)
             self._give_up(error)
             return None
 
-    def _take(self, measuring: Coverage, data: CoverageData) -> Measured:
-        context, self._count = str(self._count), self._count + 1
-        measuring.switch_context(str(self._count))
-        data.set_query_context(context)
+    def _take(self, data: CoverageData) -> Measured:
+        data.set_query_context(self._switch())
         run: dict[str, Collection[object]] = {}
         for path in data.measured_files():
-            found = data.arcs(path) if self._order.is_branch else data.lines(path)
+            found = data.arcs(path) if self.order.is_branch else data.lines(path)
             if found:
                 run[path] = found
-        tracers = {path: data.file_tracer(path) for path in run} if self._order.plugins else {}
+        tracers = {path: data.file_tracer(path) for path in run} if self.order.plugins else {}
         return Measured(
-            is_branch=self._order.is_branch,
-            modules=dict(_imported(self._order.modules)),
+            is_branch=self.order.is_branch,
+            modules=dict(_imported(self.order.modules)),
             tracers={path: name for path, name in tracers.items() if name},
             blob=json.dumps(run, separators=(",", ":")).encode(),
         )
 
+    def _switch(self) -> str:
+        """Write down what has run, and begin anew.
+
+        Returns:
+            The context under which it has been written.
+        """
+        assert self._coverage is not None  # noqa: S101 (it has been started)
+        before, self._context = str(self._context), self._context + 1
+        self._coverage.switch_context(str(self._context))
+        return before
+
+    def stop(self) -> None:
+        """Measure no more, and forget what has not been taken."""
+        if self._is_on and self._coverage is not None and self._data is not None:
+            self._switch()
+            self._coverage.stop()
+            self._data.erase()
+        self._is_on = False
+
+    def decide(self) -> None:
+        """Have it decided whether the files of the loaded modules are measured.
+
+        That is done when code of a file is called for the first time; so some that does nothing
+        is.
+        """
+        for name, module in list(sys.modules.items()):
+            # not by getattr: a lazy module is not to be asked for anything
+            path = getattr(module, "__dict__", {}).get("__file__")
+            if isinstance(path, str) and path.endswith(".py"):
+                exec(compile("", path, "exec"), {"__name__": name, "__file__": path})  # noqa: S102
+
     def _give_up(self, error: Exception) -> None:
-        self.stop()
-        self._coverage = None
+        if self._coverage is not None and self._is_on:
+            self._coverage.stop()
+        self._is_on = False
         warnings.warn(
             "pytest-stateless: the lines that run in this instance are not measured: coverage.py "
             f"failed with {type(error).__name__}: {error}",
             UserWarning,
             stacklevel=1,
         )
+
+
+class _Ready:
+    """The measurement that this process, or the one it was forked from, has made ready."""
+
+    __slots__ = ("run",)
+
+    def __init__(self) -> None:
+        self.run: CoverageRun | None = None
+
+
+_READY = _Ready()
+
+
+def make_ready(order: CoverageOrder) -> None:
+    """Do ahead what can be done, for the processes that will be forked from this one.
+
+    Args:
+        order: What they will measure.
+    """
+    run = CoverageRun(order)
+    run.start()
+    run.decide()
+    run.stop()
+    _READY.run = run
+
+
+def ready_run(order: CoverageOrder | None) -> CoverageRun | None:
+    """Return the measurement that is ready, if it is this one.
+
+    Args:
+        order: What to measure; None for nothing.
+
+    Returns:
+        The measurement, not started; None if there is none.
+    """
+    run = _READY.run
+    return run if run is not None and run.order == order else None
 
 
 def _given(value: Option) -> bool | str | list[str]:
