@@ -17,13 +17,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import cold_start, leak, phases, unused
+from benchmarks import cold_start, coverage_cost, leak, phases, unused
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 BENCHMARKS: dict[str, ModuleType] = {
     "cold_start": cold_start,
+    "coverage": coverage_cost,
     "unused": unused,
     "leak": leak,
     "phases": phases,

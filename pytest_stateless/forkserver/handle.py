@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import (
@@ -19,8 +20,10 @@ from pytest_stateless.errors import (
 )
 from pytest_stateless.forkserver import host_ends, launch
 from pytest_stateless.forkserver.ends import open_ends
+from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.wire.control import Preloaded, Ready, Unavailable
 from pytest_stateless.wire.framing import Decoder, encode
+from pytest_stateless.wire.measured import Measured
 
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.ends import Ends
@@ -59,6 +62,7 @@ class ZygoteHandle:
                 stdout=self._errors,
                 stderr=self._errors,
                 pass_fds=[theirs.fileno()],
+                env=without_coverage(os.environ),
                 # Ctrl-C is for pytest: the zygote ends when pytest says so
                 start_new_session=True,
             )
@@ -67,6 +71,8 @@ class ZygoteHandle:
         self._ends = (self._control.fileno(), self._errors.fileno())
         host_ends.add(*self._ends)
         self.has_pid_namespace = has_pid
+        self.measured: deque[Measured] = deque()
+        """What coverage.py has measured of modules that were imported ahead; to be taken."""
         self._await_ready()
 
     @classmethod
@@ -159,7 +165,8 @@ class ZygoteHandle:
         """
         with self._lock:
             self._control.sendall(encode(message))
-            answer = self._receive()
+            while isinstance(answer := self._receive(), Measured):
+                self.measured.append(answer)
         if not isinstance(answer, Preloaded):
             raise InternalError(f"expected Preloaded, the zygote sent {answer!r}")
         return answer

@@ -24,7 +24,7 @@ from pytest_stateless.forkserver.preload import preload
 from pytest_stateless.guest import instance, prefault
 from pytest_stateless.guest.effects import EffectWatch
 from pytest_stateless.guest.imports import FirstPartyFinder
-from pytest_stateless.guest.observe import hook
+from pytest_stateless.guest.observe import coverage_run, hook
 from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.wire import framing
 from pytest_stateless.wire.control import Fork, Preload, Preloaded, Signal
@@ -99,14 +99,27 @@ class Zygote:
             case Signal():
                 self._brood.signal(message)
             case Preload():
-                dropped = preload(message, self._finder, self._effects)
-                if message.modules:
-                    self._written = ()
-                    gc.collect()
-                    gc.freeze()
-                self._control.send(Preloaded(dropped=dropped))
+                self._preload(message)
             case _:
                 raise ProtocolError(f"a zygote does not take {type(message).__name__}")
+
+    def _preload(self, order: Preload) -> None:
+        run = coverage_run.ready_run(order.coverage)
+        if run is not None:
+            run.start()
+        dropped = preload(order, self._finder, self._effects)
+        if run is not None:
+            measured = run.take()
+            run.stop()
+            if measured is not None:
+                self._control.send(measured)
+        elif order.coverage is not None:
+            coverage_run.make_ready(order.coverage)
+        if order.modules:
+            self._written = ()
+            gc.collect()
+            gc.freeze()
+        self._control.send(Preloaded(dropped=dropped))
 
     def _fork(self, fork: Fork) -> None:
         descriptors = [self._control.descriptors.popleft() for _ in range(_DESCRIPTORS_PER_FORK)]

@@ -18,6 +18,7 @@ from pytest_stateless.guest.adapter.load import adopt_app, load_app, load_functi
 from pytest_stateless.guest.adapter.refusal import plain_server_error
 from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.guest.learning import Learner, imported_since
+from pytest_stateless.guest.observe.coverage_run import CoverageRun, ready_run
 from pytest_stateless.guest.observe.exception_blob import pickle_exception
 from pytest_stateless.guest.observe.observer import Observer
 from pytest_stateless.guest.observe.output import LogForwarder, WarningForwarder
@@ -98,6 +99,10 @@ class Server:
         self._loaded: LoadedApp | None = None
         self._logs = LogForwarder(self._forward_log) if is_sealed else None
         self._warnings = WarningForwarder(self._forward_warning) if is_sealed else None
+        order = begin.coverage if is_sealed else None
+        self._coverage = ready_run(order)
+        if order is not None and self._coverage is None:
+            self._coverage = CoverageRun(order)
 
     def listen(self) -> None:
         """Put the taps into this process: all that can be done before the app is imported."""
@@ -105,12 +110,16 @@ class Server:
             self.observer.install()
             self._logs.install()
             self._warnings.install()
+        if self._coverage is not None:
+            self._coverage.start()
 
     def leave(self) -> None:
         """Take out what another server would put in a second time."""
         if self._logs is not None and self._warnings is not None:
             self._logs.remove()
             self._warnings.remove()
+        if self._coverage is not None:
+            self._coverage.stop()
 
     def start(self, start: Start) -> bool:
         """Import the app and get it ready.
@@ -129,7 +138,7 @@ class Server:
             self._make_ready(wants_place=start.wants_place)
         except BaseException as error:  # noqa: BLE001 (an app may raise anything, SystemExit too)
             self._flush()
-            self.emit(self._start_failed(error))
+            self._end_with(self._start_failed(error))
             return False
         if learner is not None:
             self.emit(learner.finish())
@@ -207,7 +216,7 @@ class Server:
             answer.make_up(request, error)
         answer.finish(self._logs.take_exception() if self._logs is not None else None)
         self._flush()
-        self.emit(
+        self._end_with(
             Done(
                 handling_s=answer.handling_s,
                 observations=self._observations(answer.survivors),
@@ -215,6 +224,13 @@ class Server:
                 modules=self._take_modules(),
             )
         )
+
+    def _end_with(self, message: Done | StartFailed) -> None:
+        """Send the last message of a start or a request, and before it which lines ran."""
+        measured = self._coverage.take() if self._coverage is not None else None
+        if measured is not None:
+            self.emit(measured)
+        self.emit(message)
 
     def _dispatch(self, request: Request, chunks: tuple[bytes, ...], answer: _Answer) -> None:
         if isinstance(request, Call):

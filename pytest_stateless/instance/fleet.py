@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_stateless.instance.handle import Steps
     from pytest_stateless.model.place import Frame
     from pytest_stateless.wire.control import Exited
+    from pytest_stateless.wire.measured import Measured
     from pytest_stateless.wire.messages import Begin, Message
 
 LEARN_TIMEOUT_S = 300.0
@@ -73,9 +74,14 @@ def _changes_since(begun: Begin | None, begin: Begin, start: Start) -> Start:
 
 
 class Fleet:
-    """All instances of a session."""
+    """All instances of a session.
 
-    def __init__(self) -> None:
+    Args:
+        on_measured: Takes what coverage.py has measured of modules that were imported ahead.
+    """
+
+    def __init__(self, on_measured: Callable[[Measured], None] = lambda _: None) -> None:
+        self._on_measured = on_measured
         self._lock = threading.RLock()
         self._zygote: ZygoteHandle | None = None
         self._spare: _Spare | None = None
@@ -84,6 +90,7 @@ class Fleet:
         self._count = 0
         self._learnt: set[str] = set()
         self._remembered: set[str] = set()
+        self._has_coverage = False
         self.app_places: dict[str, Frame | None] = {}
         """Where each app is defined, as the first instance that had it has told."""
         self.dropped: tuple[tuple[str, str], ...] = ()
@@ -114,6 +121,7 @@ class Fleet:
             self._zygote = None
         self._learnt.clear()
         self._remembered.clear()
+        self._has_coverage = False
 
     def knows(self, app: str) -> bool:
         """Tell whether the zygote has learnt what an app imports, and still runs."""
@@ -132,7 +140,8 @@ class Fleet:
             recipe: How it is sealed.
         """  # noqa: DOC201 (it returns nothing)
         handle = self._start(recipe)
-        handle.post(begin)
+        # nothing is measured here: what runs at the import runs in every other instance too
+        handle.post(dataclasses.replace(begin, coverage=None))
         handle.post(dataclasses.replace(start, is_learning=True))
         deadline = time.monotonic() + LEARN_TIMEOUT_S
         learnt: Learnt | None = None
@@ -164,12 +173,30 @@ class Fleet:
             environ=begin.environ,
             sys_path=begin.sys_path,
             first_party=begin.first_party,
+            coverage=begin.coverage,
         )
+        zygote = self.zygote()
         try:
-            answer = self.zygote().preload(order)
+            answer = zygote.preload(order)
         except OSError:  # it died; the next request starts another
             return
         self.dropped += answer.dropped
+        while zygote.measured:
+            self._on_measured(zygote.measured.popleft())
+
+    def preload_coverage(self, begin: Begin) -> None:
+        """Have coverage.py be there in instances that measure, unless that is done.
+
+        Args:
+            begin: What such an instance becomes.
+        """
+        self.zygote()
+        if self._has_coverage or begin.coverage is None:
+            return
+        names = ("coverage", *begin.coverage.plugins)
+        self._preload(Learnt(modules=names, refused=(), sources=()), begin)
+        self._has_coverage = True
+        self._drop_spare()  # it was forked before
 
     def remember(
         self, begin: Begin, *, sources: tuple[str, ...] = (), modules: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from pytest_stateless.report import crash
 from pytest_stateless.report.finding import format_findings, format_headline
 from pytest_stateless.session import relay
 from pytest_stateless.session.autopsy import Autopsy
+from pytest_stateless.wire.measured import Measured
 from pytest_stateless.wire.messages import (
     Disconnect,
     Done,
@@ -331,6 +332,8 @@ class Conversation:
                 relay.relay_warning(message)
             case Stuck():
                 self._stuck = message.stack
+            case Measured():
+                self._platform.coverage.merge(message)
             case _:
                 raise ProtocolError(f"an instance does not send {type(message).__name__}")
 

@@ -19,6 +19,7 @@ from pytest_stateless.model.totals import SessionTotals
 from pytest_stateless.session import provision
 from pytest_stateless.session.connections import SharedConnections, find_shared
 from pytest_stateless.session.conversation import Conversation, caller_place
+from pytest_stateless.session.host_coverage import HostCoverage
 from pytest_stateless.session.ledger import Ledger
 from pytest_stateless.session.settings import Settings
 from pytest_stateless.session.unenforced import LocalConversation, LocalServers
@@ -59,9 +60,10 @@ class Platform:
         self.settings = Settings()
         self.boundary = FirstParty(roots=(surroundings.rootdir,))
         self.places = Places(rootdir=surroundings.rootdir)
-        self.fleet = Fleet()
         self.ledger = Ledger()
         self.totals = SessionTotals()
+        self.coverage = HostCoverage()
+        self.fleet = Fleet(self.coverage.merge)
         self.is_warm = False
         self._test = ""
         self._failing: ColdStart | None = None
@@ -183,8 +185,10 @@ class Platform:
                 "give --stateless-app, mark the test with @pytest.mark.stateless(app=...), or "
                 "give an app object with stateless.use(app), which counts for one test"
             )
-        if with_app and self.is_enforced:
-            self._learn()
+        if self.is_enforced:
+            self._preload_coverage()
+            if with_app:
+                self._learn()
         entry = self.ledger.open(title, self.settings.platform, self.places)
         if not self.is_enforced:
             local = LocalConversation(
@@ -313,7 +317,8 @@ class Platform:
         Returns:
             The message.
         """
-        begin = provision.begin(self.settings, self.boundary, with_app=with_app)
+        coverage = self.coverage.order() if self.is_enforced else None
+        begin = provision.begin(self.settings, self.boundary, with_app=with_app, coverage=coverage)
         return dataclasses.replace(begin, app="") if self.inheritance.app is not None else begin
 
     def start(self) -> Start:
@@ -340,9 +345,14 @@ class Platform:
         if not self.is_enforced or self.start_method == "snapshot":
             return
         self.fleet.zygote()
+        self._preload_coverage()
         self._learn()
         if self.start_method == "cold":
             self.fleet.prepare_spare(self.recipe(), self.begin(with_app=bool(self.settings.app)))
+
+    def _preload_coverage(self) -> None:
+        if self.start_method == "cold" and self.coverage.order() is not None:
+            self.fleet.preload_coverage(self.begin(with_app=False))
 
     def _learn(self) -> None:
         settings = self.settings

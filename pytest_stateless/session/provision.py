@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_stateless.guest.adapter.context import lambda_environment
 from pytest_stateless.model.app_reference import parse_app_reference
+from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.wire.control import Seal
 from pytest_stateless.wire.messages import Begin
@@ -22,6 +23,7 @@ from pytest_stateless.wire.messages import Begin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_stateless.model.coverage_order import CoverageOrder
     from pytest_stateless.session.settings import Settings
 
 _OWN_FOLDER = Path(__file__).resolve().parent.parent
@@ -180,6 +182,7 @@ def begin(
     boundary: FirstParty,
     *,
     with_app: bool,
+    coverage: CoverageOrder | None = None,
 ) -> Begin:
     """Gather what an instance becomes, from the test process as it is now.
 
@@ -187,20 +190,25 @@ def begin(
         settings: Of the test.
         boundary: What is first-party.
         with_app: Whether the instance serves the app, rather than only runs functions.
+        coverage: What is to be measured in it.
 
     Returns:
         The message.
     """
+    environ = _environment(settings, settings.app if with_app else "")
+    if coverage is not None:
+        environ = without_coverage(environ)
     return Begin(
         app=settings.app if with_app else "",
         setup=settings.setup if with_app else "",
-        environ=_environment(settings, settings.app if with_app else ""),
+        environ=environ,
         sys_path=tuple(sys.path),
         cwd=os.getcwd(),  # noqa: PTH109 (a string is what is needed)
         argv=tuple(sys.argv),
         first_party=boundary,
         memory_bytes=settings.platform.memory_bytes,
         sends_exceptions=settings.raises_app_exceptions or not with_app,
+        coverage=coverage,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_stateless.model.coverage_order import CoverageOrder
 from pytest_stateless.model.first_party import FirstParty
 
 EXIT_CHANNEL_LOST = 72
@@ -37,6 +38,8 @@ class Preload:
         environ: The environment to import them in.
         sys_path: The module search path.
         first_party: What the zygote must never import.
+        coverage: What coverage.py measures in instances, and here; what runs when these modules
+            are imported is told by `Measured`, before the answer.
     """
 
     modules: tuple[str, ...]
@@ -45,6 +48,7 @@ class Preload:
     environ: dict[str, str]
     sys_path: tuple[str, ...]
     first_party: FirstParty
+    coverage: CoverageOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

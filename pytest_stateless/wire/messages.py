@@ -4,11 +4,11 @@ Messages are frozen dataclasses of plain values and of values of `model`. A fiel
 carries raw bytes beside the structured fields. Which side sends what:
 
     host → zygote       Preload, Fork, Signal
-    zygote → host       Ready or Unavailable; Preloaded
+    zygote → host       Ready or Unavailable; Measured and Preloaded
     host → instance     Begin; Start; then Serve + RequestBody..., Invoke or Call; Disconnect
     instance → host     Sealed or SealFailed; Learnt; Started or StartFailed; then for each
-                        request ResponseStart, ResponseBody..., Returned, Raised, and Done;
-                        Log, Warned and Stuck at any time
+                        request ResponseStart, ResponseBody..., Returned, Raised, Measured and
+                        Done; Log, Warned and Stuck at any time
     zygote → exit pipe  Exited
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pytest_stateless.model.coverage_order import CoverageOrder
 from pytest_stateless.model.exchange import LogRecord
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.model.observation import Observations
@@ -30,6 +31,7 @@ from pytest_stateless.wire.control import (
     Signal,
     Unavailable,
 )
+from pytest_stateless.wire.measured import Measured
 
 # host → instance
 
@@ -50,6 +52,7 @@ class Begin:
         first_party: What counts as the user's code.
         memory_bytes: What the platform gives, for Lambda's context and variables.
         sends_exceptions: Whether exceptions of the app travel as objects.
+        coverage: What coverage.py shall measure, if it measures the test process.
     """
 
     app: str
@@ -61,6 +64,7 @@ class Begin:
     first_party: FirstParty
     memory_bytes: int
     sends_exceptions: bool = False
+    coverage: CoverageOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,6 +391,7 @@ Message = (
     | Stuck
     | Log
     | Warned
+    | Measured
     | Done
 )
 """Any message."""
