@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from pytest_stateless.errors import ProtocolError
-from pytest_stateless.forkserver import processes
+from pytest_stateless.forkserver import folders, processes
 from pytest_stateless.forkserver.preload import preload
 from pytest_stateless.guest import instance, prefault
 from pytest_stateless.guest.effects import EffectWatch
@@ -50,6 +50,7 @@ class _Child:
     exit_fd: int
     memory_bytes: int
     is_spawn: bool
+    private: str
     peak_bytes: int = 0
 
 
@@ -60,12 +61,17 @@ class Zygote:
         control: The channel to the host.
         host: A pidfd of the host's process.
         is_privileged: Whether this process is real root.
+        folder: Where instances have a folder each that stands for `/tmp`; empty where they have
+            namespaces, and mount one.
     """
 
-    def __init__(self, control: Channel, host: int, *, is_privileged: bool) -> None:
+    def __init__(
+        self, control: Channel, host: int, *, is_privileged: bool, folder: str = ""
+    ) -> None:
         self._control = control
         self._host = host
         self._is_privileged = is_privileged
+        self._folder = folder
         self._children: dict[int, _Child] = {}
         self._finder = FirstPartyFinder()
         self._written: tuple[prefault.Range, ...] = ()
@@ -130,9 +136,10 @@ class Zygote:
 
     def _fork(self, fork: Fork) -> None:
         descriptors = [self._control.descriptors.popleft() for _ in range(_DESCRIPTORS_PER_FORK)]
+        private = folders.make(self._folder, str(fork.instance)) if self._folder else ""
         pid = os.fork()
         if pid == 0:
-            self._live(fork, descriptors)
+            self._live(fork, descriptors, private)
         *for_child, exit_fd = descriptors
         for descriptor in for_child:
             os.close(descriptor)
@@ -145,9 +152,10 @@ class Zygote:
             exit_fd=exit_fd,
             memory_bytes=fork.memory_bytes,
             is_spawn=fork.is_spawn,
+            private=private,
         )
 
-    def _live(self, fork: Fork, descriptors: list[int]) -> NoReturn:
+    def _live(self, fork: Fork, descriptors: list[int], private: str) -> NoReturn:
         """Become an instance: keep nothing of the zygote's but its memory."""
         channel, stdout, stderr, exit_fd = descriptors
         try:
@@ -168,6 +176,7 @@ class Zygote:
                 channel,
                 self._finder,
                 is_privileged=self._is_privileged,
+                private=private,
                 written=self._written,
             )
         except BaseException:  # noqa: BLE001 (nothing may go on as a second zygote)
@@ -183,9 +192,9 @@ class Zygote:
             return  # it has ended by itself meanwhile
         match message.action:
             case "freeze":
-                processes.signal_group(child.pid, signal.SIGSTOP)
+                self._signal_group(child, signal.SIGSTOP)
             case "thaw":
-                processes.signal_group(child.pid, signal.SIGCONT)
+                self._signal_group(child, signal.SIGCONT)
             case "abort":
                 os.kill(child.pid, signal.SIGABRT)
                 os.kill(child.pid, signal.SIGCONT)
@@ -196,6 +205,9 @@ class Zygote:
                 os.kill(child.pid, signal.SIGKILL)
             case _:
                 assert_never(message.action)
+
+    def _signal_group(self, child: _Child, number: signal.Signals) -> None:
+        processes.signal_group(child.pid, number, has_namespaces=not self._folder)
 
     def _watch_memory(self) -> None:
         for child in self._children.values():
@@ -211,7 +223,10 @@ class Zygote:
         self._poll.unregister(child.pidfd)
         os.close(child.pidfd)
         del self._children[child.number]
-        survivors = processes.kill_orphans({other.pid for other in self._children.values()})
+        survivors = processes.kill_orphans(
+            {other.pid for other in self._children.values()}, has_namespaces=not self._folder
+        )
+        folders.remove(child.private)
         exited = Exited(status=status, survivors=survivors, peak_bytes=child.peak_bytes)
         with contextlib.suppress(OSError):  # the host does not want to know any more
             os.write(child.exit_fd, framing.encode(exited))

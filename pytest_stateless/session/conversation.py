@@ -229,7 +229,8 @@ class Conversation:
         relay.relay_output(handle.output)
         match answer:
             case Started():
-                self._platform.fleet.remember(begin, sources=answer.sources)
+                isolation = handle.recipe.seal.isolation
+                self._platform.fleet.remember(begin, isolation, sources=answer.sources)
             case SealFailed():
                 self.drop()
                 raise SandboxSetupError(answer.operation, answer.syscall, answer.errno)
@@ -349,7 +350,10 @@ class Conversation:
         relay.relay_output(handle.output)
         if done.sources or done.modules:
             begin = self._platform.begin(with_app=self._with_app)
-            self._platform.fleet.remember(begin, sources=done.sources, modules=done.modules)
+            isolation = handle.recipe.seal.isolation
+            self._platform.fleet.remember(
+                begin, isolation, sources=done.sources, modules=done.modules
+            )
         self._platform.release(handle)
 
     def _note_limit(self, finding: Finding | None) -> None:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import ConfigurationError
+from pytest_stateless.forkserver import probe
 from pytest_stateless.instance.drive import run
 from pytest_stateless.instance.fleet import Fleet
 from pytest_stateless.instance.recipe import Recipe
@@ -23,6 +24,7 @@ from pytest_stateless.wire.messages import Start
 if TYPE_CHECKING:
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.model.finding import Finding
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.model.place import Frame
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.provision import Surroundings
@@ -169,15 +171,34 @@ class Platform:
 
     # instances
 
+    @property
+    def isolation(self) -> IsolationName:
+        """What seals the instances of this test.
+
+        Raises:
+            SandboxUnavailableError: This machine refuses it, or allows none.
+        """
+        name = self.settings.isolation
+        if name == "auto":
+            return probe.strongest()
+        probe.require(name)
+        return name
+
     def recipe(self) -> Recipe:
         """Return what an instance of this test is made by.
 
         Raises:
             ConfigurationError: A service path of the settings does not exist.
+            SandboxUnavailableError: This machine refuses the isolation.
         """
         # not before: a fixture of the test may have to make it
         folders = [_service_folder(path) for path in self.settings.service_paths]
-        seal = provision.seal(self.settings, self.surroundings, folders + self._service_paths)
+        seal = provision.seal(
+            self.settings,
+            self.surroundings,
+            folders + self._service_paths,
+            isolation=self.isolation,
+        )
         return Recipe(
             seal=seal,
             memory_bytes=self.settings.platform.memory_bytes,
@@ -215,7 +236,7 @@ class Platform:
         """
         if not self.is_enforced:
             return
-        self.fleet.zygote()
+        self.fleet.zygote(self.isolation)
         self._learn()
         if self.settings.start != "spawn":
             self.fleet.prepare_spare(self.recipe(), self.begin(with_app=bool(self.settings.app)))
@@ -223,7 +244,9 @@ class Platform:
     def _learn(self) -> None:
         settings = self.settings
         is_due = settings.app and settings.preloads and not self._has_learnt
-        if not is_due or settings.start == "spawn" or self.fleet.knows(settings.app):
+        if not is_due or settings.start == "spawn":
+            return
+        if self.fleet.knows(settings.app, self.isolation):
             return
         self._has_learnt = True  # once a test: if it fails, the instance says why
         run(self.fleet.learn(self.begin(with_app=True), self.start(), self.recipe()))

@@ -17,6 +17,7 @@ from _thread import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_stateless.guest.observe.attempts import EVENTS, WRITE_FLAGS
+from pytest_stateless.guest.observe.origins import stands_in
 from pytest_stateless.guest.observe.reads import CODE
 
 if TYPE_CHECKING:
@@ -193,8 +194,8 @@ def _on_audit(event: str, args: tuple[object, ...]) -> None:
     TAPS.busy.add(ident)
     try:
         frame = sys._getframe(1)  # noqa: SLF001 (the documented way)
-        if frame.f_code.co_filename == __file__ and frame.f_back is not None:
-            frame = frame.f_back  # one of our wraps stands between
+        while stands_in(frame.f_code) and frame.f_back is not None:
+            frame = frame.f_back  # one of our wraps, or a detour, stands between
         _dispatch(listener, event, args, frame)
     except Exception:  # noqa: BLE001, S110 (an observer that fails must not be noticed)
         pass

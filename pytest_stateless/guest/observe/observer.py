@@ -35,14 +35,21 @@ class Observer:
     Args:
         stack: Reads stacks and knows what is first-party.
         writable: Absolute folders of service paths; what is read there does not count.
+        has_namespace: Whether this process has a mount namespace of its own; None to find out.
     """
 
-    def __init__(self, stack: StackReader, writable: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        stack: StackReader,
+        writable: tuple[str, ...] = (),
+        *,
+        has_namespace: bool | None = None,
+    ) -> None:
         self._stack = stack
         self._writes = WriteLog(stack)
         self._reads = ReadLog(writable)
         self._threads = ThreadWatch(stack)
-        self._processes = ProcessWatch(stack)
+        self._processes = ProcessWatch(stack, has_namespace=has_namespace)
         self._survivors: list[Survivor] = []
         self._connecting: dict[int, Database] = {}
         self._phase: Phase = "start"
