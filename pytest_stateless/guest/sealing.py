@@ -12,10 +12,28 @@ from pytest_stateless.guest.sandbox.plan import DEVICES, DetourPython, plan_inst
 from pytest_stateless.guest.sandbox.prove import prove
 
 if TYPE_CHECKING:
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.wire.control import Seal
 
 
 _DETOUR = "pytest_stateless.guest.sandbox.detour"
+
+
+class _State:
+    """How this process is sealed."""
+
+    __slots__ = ("isolation",)
+
+    def __init__(self) -> None:
+        self.isolation: IsolationName | None = None
+
+
+_STATE = _State()
+
+
+def active_isolation() -> IsolationName | None:
+    """Return what seals this process; None if nothing does."""
+    return _STATE.isolation
 
 
 def seal_process(seal: Seal, *, is_privileged: bool, private: str = "") -> None:
@@ -35,6 +53,7 @@ def seal_process(seal: Seal, *, is_privileged: bool, private: str = "") -> None:
     is_linux = sys.platform == "linux"
     apply(plan_instance(seal, is_privileged=is_privileged, private=private, is_linux=is_linux))
     prove(seal)
+    _STATE.isolation = seal.isolation
 
 
 def seal_interpreter(seal: Seal, private: str) -> None:
@@ -51,6 +70,7 @@ def seal_interpreter(seal: Seal, private: str) -> None:
     if detours:
         prepare_detours()
         apply(detours)
+    _STATE.isolation = seal.isolation
 
 
 def lead_programs_to_tmp() -> None:
@@ -63,6 +83,24 @@ def lead_programs_to_tmp() -> None:
     tempfile: Any = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = None  # what it has found before
+
+
+def is_kernel_refusal(path: str) -> bool:
+    """Tell whether it is Landlock that refuses a write, rather than permissions.
+
+    It answers both in the same way, EACCES. What permissions would allow, it has refused.
+
+    Args:
+        path: What was written to, absolute.
+
+    Returns:
+        False too where Landlock does not seal this process.
+    """
+    if _STATE.isolation != "landlock":
+        return False
+    from pytest_stateless.guest.sandbox.detour.guard import is_refused_beyond_permissions  # noqa: PLC0415 (where it is used)
+
+    return is_refused_beyond_permissions(path)
 
 
 def prepare_detours() -> None:

@@ -12,7 +12,7 @@ from pytest_stateless.instance.fleet import Fleet
 from pytest_stateless.instance.recipe import Recipe
 from pytest_stateless.judge.places import Places
 from pytest_stateless.model.first_party import FirstParty
-from pytest_stateless.model.totals import SessionTotals
+from pytest_stateless.model.totals import SessionTotals, UnenforcedTotal
 from pytest_stateless.session import provision
 from pytest_stateless.session.conversation import Conversation
 from pytest_stateless.session.ledger import Ledger
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.model.finding import Finding
     from pytest_stateless.model.isolation import IsolationName
+    from pytest_stateless.model.observation import Unenforced
     from pytest_stateless.model.place import Frame
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.provision import Surroundings
@@ -130,7 +131,19 @@ class Platform:
                 totals.cold_starts_s.append(entry.exchange.cold_start_s)
             if entry.exchange.is_complete:
                 totals.handlings_s.append(entry.exchange.handling_s)
+            self._note_unenforced(entry.exchange.observations.unenforced)
         totals.dropped = list(dict.fromkeys(self.fleet.dropped))
+
+    def _note_unenforced(self, unenforced: tuple[Unenforced, ...]) -> None:
+        for one in unenforced:
+            self.totals.note_unenforced(
+                UnenforcedTotal(
+                    isolation=one.isolation,
+                    gap=one.gap,
+                    place=self.places.point(one.place),
+                    operation=one.operation,
+                )
+            )
 
     def declare_service_path(self, path: str) -> None:
         """Make a folder writable for the instances of this test.

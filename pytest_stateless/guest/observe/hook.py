@@ -32,10 +32,12 @@ _THREAD_EVENTS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_
 _PROCESS_EVENTS = frozenset({
     "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system",
 })  # fmt: skip
+_UNSEEN_EVENTS = frozenset({"os.exec", "ctypes.dlopen"})
+"""What may write where no audit event tells of it, and is no start of a process."""
 _SQLITE = "_sqlite3"
 _SPAWNERS = frozenset({"multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver"})
 _WATCHED_IMPORTS = _SPAWNERS | {_SQLITE}
-_ALL_EVENTS = EVENTS | {_CONNECT, "import"} | _THREAD_EVENTS | _PROCESS_EVENTS
+_ALL_EVENTS = EVENTS | {_CONNECT, "import"} | _THREAD_EVENTS | _PROCESS_EVENTS | _UNSEEN_EVENTS
 _WRITING = WRITE_FLAGS | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
 
@@ -59,6 +61,9 @@ class Listener(Protocol):
 
     def on_process(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
         """A process is started."""
+
+    def on_unseen(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
+        """A program takes this one's place, or a library of C code is loaded."""
 
     def on_raise(self, error: BaseException, frame: FrameType) -> None:
         """An exception is raised, or passes a frame."""
@@ -224,6 +229,8 @@ def _dispatch(listener: Listener, event: str, args: tuple[object, ...], frame: F
         _on_import(listener, str(args[0]), frame)
     elif event in _THREAD_EVENTS:
         listener.on_thread(args[0], args[1], frame)
+    elif event in _UNSEEN_EVENTS:
+        listener.on_unseen(event, args, frame)
     else:
         listener.on_process(event, args, frame)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.guest.sandbox.detour import real
@@ -148,8 +149,11 @@ def _open(  # noqa: PLR0913, PLR0917 (as `open`)
     if opener is None:
         raw = CountedFile(file, raw_mode, closefd, None)
     else:
-        # an opener of the app's is called first: what it opens itself is to be checked
-        descriptor = opener(file, _flags_of(raw_mode))
+        flags = _flags_of(raw_mode)
+        with Passing():  # an observer is told what the app has asked for
+            sys.audit("open", file, mode, flags)
+        # not within the other context: what an opener of the app's opens itself is to be checked
+        descriptor = opener(file, flags)
         with Passing():
             raw = CountedFile(file, raw_mode, closefd, lambda *_: descriptor)
     try:

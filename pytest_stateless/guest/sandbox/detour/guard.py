@@ -127,18 +127,18 @@ class Guard:
         if self.is_read_only(folder) and exists(folder):
             refuse(name)
 
-    def check_changed(self, paths: Iterable[str], name: object) -> None:
+    def check_changed(self, paths: Iterable[str], *names: object) -> None:
         """Refuse to change what exists.
 
         Args:
             paths: Where the kernel may be led.
-            name: What the app has called it.
+            names: What the app has called it.
 
         Raises:
             OSError: EROFS.
         """
         if any(self.is_read_only(path) and exists(path) for path in paths):
-            refuse(name)
+            refuse(*names)
 
 
 def _is_write(path: str, flags: int) -> bool:
@@ -167,7 +167,25 @@ def refuse(*names: object, number: int = errno.EROFS) -> NoReturn:
     """
     if len(names) > 1:
         raise OSError(number, os.strerror(number), names[0], None, names[1])
-    raise OSError(number, os.strerror(number), *names)
+    # a descriptor has no name
+    raise OSError(number, os.strerror(number), *(one for one in names if not isinstance(one, int)))
+
+
+def is_refused_beyond_permissions(path: str) -> bool:
+    """Tell whether a write is refused that the permissions of a file, or its folder, allow.
+
+    Args:
+        path: Absolute.
+
+    Returns:
+        False too where nothing is refused.
+    """
+    guard = SESSION.guard
+    if guard is None:
+        return False
+    kernel_path = guard.kernel_path(path)
+    target = kernel_path if exists(kernel_path) else os.path.dirname(kernel_path)
+    return guard.is_read_only(kernel_path) and real.access(target, os.W_OK)
 
 
 # events
@@ -230,6 +248,13 @@ def _on_changed_in_folder(guard: Guard, args: tuple[object, ...]) -> None:
     guard.check_changed(paths, args[0])
 
 
+def _on_times(guard: Guard, args: tuple[object, ...]) -> None:
+    """`os.utime(path, times, ns, dir_fd)`, whose errors name no file."""
+    folder = _folder(args[-1])
+    paths = [guard.kernel_path(args[0], folder, follows=follows) for follows in (True, False)]
+    guard.check_changed(paths)
+
+
 def _on_bind(guard: Guard, args: tuple[object, ...]) -> None:
     address = args[1]
     if not isinstance(address, (str, bytes)) or address[:1] in {b"", "", b"\0", "\0"}:
@@ -267,7 +292,7 @@ _CHECKS: Mapping[str, Callable[[Guard, tuple[object, ...]], None]] = {
     "os.truncate": _on_changed,
     "os.chmod": _on_changed_in_folder,
     "os.chown": _on_changed_in_folder,
-    "os.utime": _on_changed_in_folder,
+    "os.utime": _on_times,
     "os.setxattr": _on_changed,
     "os.removexattr": _on_changed,
     "socket.bind": _on_bind,
