@@ -13,12 +13,13 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from pytest_stateless.forkserver import processes
+from pytest_stateless.forkserver import folders, processes
 from pytest_stateless.wire import framing
 from pytest_stateless.wire.control import Exited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from signal import Signals
 
     from pytest_stateless.wire.control import Signal
 
@@ -42,6 +43,7 @@ class Child:
         memory_bytes: The resident size at which it is killed, beyond `inherited_bytes`.
         is_spawn: Whether it is a new interpreter.
         inherited_bytes: The resident size that it was born with and that does not count.
+        private: The folder that stands for its `/tmp`, to be removed; empty if it has mounted one.
         peak_bytes: The size at which it passed its memory, 0 if it has not.
     """
 
@@ -52,6 +54,7 @@ class Child:
     memory_bytes: int
     is_spawn: bool = False
     inherited_bytes: int = 0
+    private: str = ""
     peak_bytes: int = 0
 
 
@@ -61,9 +64,17 @@ class Brood:
     Args:
         poll: Where their ends are waited for.
         before_kill: Called with an instance that is to be killed.
+        has_namespaces: Whether each has a mount namespace of its own.
     """
 
-    def __init__(self, poll: select.poll, before_kill: Callable[[Child], None] = _nothing) -> None:
+    def __init__(
+        self,
+        poll: select.poll,
+        before_kill: Callable[[Child], None] = _nothing,
+        *,
+        has_namespaces: bool = True,
+    ) -> None:
+        self._has_namespaces = has_namespaces
         self._poll = poll
         self._before_kill = before_kill
         self._children: dict[int, Child] = {}
@@ -108,9 +119,9 @@ class Brood:
             return
         match message.action:
             case "freeze":
-                processes.signal_group(child.pid, signal.SIGSTOP)
+                self._signal_group(child, signal.SIGSTOP)
             case "thaw":
-                processes.signal_group(child.pid, signal.SIGCONT)
+                self._signal_group(child, signal.SIGCONT)
             case "abort":
                 os.kill(child.pid, signal.SIGABRT)
                 os.kill(child.pid, signal.SIGCONT)
@@ -119,6 +130,9 @@ class Brood:
                 os.kill(child.pid, signal.SIGKILL)
             case _:
                 assert_never(message.action)
+
+    def _signal_group(self, child: Child, number: Signals) -> None:
+        processes.signal_group(child.pid, number, has_namespaces=self._has_namespaces)
 
     def _watch_memory(self) -> None:
         for child in self._children.values():
@@ -134,7 +148,10 @@ class Brood:
         self._poll.unregister(child.pidfd)
         os.close(child.pidfd)
         del self._children[child.number]
-        survivors = processes.kill_orphans({other.pid for other in self._children.values()})
+        survivors = processes.kill_orphans(
+            {other.pid for other in self._children.values()}, has_namespaces=self._has_namespaces
+        )
+        folders.remove(child.private)
         exited = Exited(status=status, survivors=survivors, peak_bytes=child.peak_bytes)
         with contextlib.suppress(OSError):  # the host does not want to know any more
             os.write(child.exit_fd, framing.encode(exited))

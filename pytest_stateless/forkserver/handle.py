@@ -18,8 +18,9 @@ from pytest_stateless.errors import (
     SandboxSetupError,
     SandboxUnavailableError,
 )
-from pytest_stateless.forkserver import host_ends, launch
+from pytest_stateless.forkserver import folders, host_ends, launch
 from pytest_stateless.forkserver.ends import open_ends
+from pytest_stateless.forkserver.refusal import explain
 from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.wire.control import Preloaded, Ready, Unavailable
 from pytest_stateless.wire.framing import Decoder, encode
@@ -27,6 +28,7 @@ from pytest_stateless.wire.measured import Measured
 
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.ends import Ends
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.wire.control import Fork, Preload, Signal
     from pytest_stateless.wire.messages import Message
 
@@ -42,18 +44,25 @@ class ZygoteHandle:
 
     Args:
         has_pid: Whether to give it a PID namespace.
+        isolation: What its instances are sealed by.
 
     Raises:
         SandboxUnavailableError: This machine refuses the namespaces.
     """
 
-    def __init__(self, *, has_pid: bool = True) -> None:
+    def __init__(self, *, has_pid: bool = True, isolation: IsolationName = "namespace") -> None:
+        self.isolation = isolation
         self._lock = threading.Lock()
         self._decoder = Decoder()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the handle)
+        self._folder = "" if isolation == "namespace" else folders.make_base()
         self._control, theirs = socket.socketpair()
         program = launch.PROGRAM.format(
-            path=sys.path, control=theirs.fileno(), host_pid=os.getpid(), has_pid=has_pid
+            path=sys.path,
+            control=theirs.fileno(),
+            host_pid=os.getpid(),
+            has_pid=has_pid,
+            folder=self._folder,
         )
         try:
             self._process = subprocess.Popen(  # noqa: S603 (our own program)
@@ -76,20 +85,25 @@ class ZygoteHandle:
         self._await_ready()
 
     @classmethod
-    def start(cls) -> ZygoteHandle:
+    def start(cls, isolation: IsolationName = "namespace") -> ZygoteHandle:
         """Start a zygote with everything that this machine allows.
+
+        Args:
+            isolation: What its instances are sealed by.
 
         Returns:
             A zygote, in a PID namespace of its own where that can be had.
 
         Raises:
-            SandboxUnavailableError: This machine refuses the namespaces.
+            SandboxUnavailableError: This machine refuses the isolation.
         """
         if sys.platform != "linux":
             raise SandboxUnavailableError(
-                f"isolation 'namespace' exists on Linux only, and this is {sys.platform}; "
+                f"starting instances by fork needs Linux, and this is {sys.platform}; "
                 "--no-stateless serves every request in pytest's own process and enforces nothing"
             )
+        if isolation != "namespace":
+            return cls(has_pid=False, isolation=isolation)
         try:
             return cls(has_pid=True)
         except SandboxUnavailableError:
@@ -188,6 +202,7 @@ class ZygoteHandle:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        folders.remove(self._folder)
         self._errors.close()
 
     def _await_ready(self) -> None:
@@ -203,13 +218,7 @@ class ZygoteHandle:
             case Unavailable():
                 failed = SandboxSetupError(message.operation, message.syscall, message.errno)
                 self.close()
-                raise SandboxUnavailableError(
-                    f"isolation 'namespace' cannot be had on this machine: {failed}; allow "
-                    "unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
-                    "kernel.apparmor_restrict_unprivileged_userns=0; in a container: "
-                    "--security-opt seccomp=unconfined), or run with --no-stateless, which "
-                    "enforces nothing"
-                ) from failed
+                raise SandboxUnavailableError(explain(self.isolation, str(failed))) from failed
             case _:
                 self.close()
                 raise InternalError(f"expected Ready, the zygote sent {message!r}")

@@ -24,25 +24,25 @@ import sys
 import threading
 import traceback
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_stateless.errors import SandboxSetupError
-from pytest_stateless.forkserver import host_ends, processes
+from pytest_stateless.forkserver import folders, host_ends, processes
 from pytest_stateless.forkserver.brood import INTERVAL_MS, Brood, Child
-from pytest_stateless.forkserver.ends import open_ends
+from pytest_stateless.forkserver.ends import FarEnds, open_ends
 from pytest_stateless.guest import at_fork, instance
 from pytest_stateless.guest.channel import Channel
+from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.guest.observe import hook
 from pytest_stateless.guest.sandbox import descriptors, linux
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import plan_namespaces, plan_zygote
 from pytest_stateless.wire import framing
-from pytest_stateless.wire.control import Signal
+from pytest_stateless.wire.control import Fork, Signal
 
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.ends import Ends
-    from pytest_stateless.guest.inherited import Inheritance
-    from pytest_stateless.wire.control import Fork
 
 _NEEDED = (
     "pytest_stateless.guest.adapter.asgi",
@@ -63,6 +63,7 @@ class SnapshotHandle:
     def __init__(self, inheritance: Inheritance) -> None:
         self._inheritance = inheritance
         self._control: socket.socket | None = None
+        self._folder = ""
         self._pid = 0
         self.threads: tuple[str, ...] = ()
         """Names of the other threads of the test process when it was forked: no fork has them."""
@@ -88,7 +89,17 @@ class SnapshotHandle:
             if stream is not None and not stream.closed:
                 stream.flush()  # or a fork would write it too
         near, far = open_ends()
-        minder = _Minder(order, self._inheritance, theirs, far.descriptors(), host_pid=os.getpid())
+        if order.seal.isolation != "namespace":
+            self._folder = folders.make_base()
+        minder = _Minder(
+            order=order,
+            inheritance=self._inheritance,
+            control=theirs,
+            far=far,
+            folder=self._folder,
+            host_pid=os.getpid(),
+            is_privileged=linux.has_capability(linux.CAP_SYS_ADMIN),
+        )
         try:
             with warnings.catch_warnings():
                 # nothing that another thread may have locked is called before the child is settled
@@ -120,6 +131,7 @@ class SnapshotHandle:
         self._control = None
         with contextlib.suppress(ChildProcessError):  # the test has waited for all its children
             os.waitpid(self._pid, 0)
+        folders.remove(self._folder)
 
 
 @functools.cache
@@ -131,49 +143,58 @@ def _get_ready() -> None:
         importlib.import_module(name)
 
 
+@dataclass(slots=True, kw_only=True)
 class _Minder:
-    """What runs between the two forks."""
+    """What runs between the two forks.
 
-    def __init__(
-        self,
-        order: Fork,
-        inheritance: Inheritance,
-        control: socket.socket,
-        channel: list[int],
-        *,
-        host_pid: int,
-    ) -> None:
-        self._order = order
-        self._inheritance = inheritance
-        self._control = control
-        self._channel, self._stdout, self._stderr, self._exit = channel
-        self._host_pid = host_pid
-        self._host = -1
-        self._is_privileged = linux.has_capability(linux.CAP_SYS_ADMIN)
-        self._replaced: tuple[str, ...] = ()
-        self._failure: SandboxSetupError | None = None
+    Attributes:
+        order: What the instance shall be.
+        inheritance: What it serves.
+        control: The socket to the host.
+        far: The instance's ends of what leads to it.
+        folder: Where its folder is that stands for `/tmp`; empty where it mounts one.
+        host_pid: Process id of the test process.
+        is_privileged: Whether that is real root.
+    """
+
+    order: Fork
+    inheritance: Inheritance
+    control: socket.socket
+    far: FarEnds
+    folder: str
+    host_pid: int
+    is_privileged: bool
+    _host: int = -1
+    _private: str = ""
+    _replaced: tuple[str, ...] = ()
+    _failure: SandboxSetupError | None = None
 
     def prepare(self) -> None:
         """Make the namespaces and the read-only tree; what fails is told by `run`."""
         try:
-            self._host = os.pidfd_open(self._host_pid)
+            self._host = os.pidfd_open(self.host_pid)
+            self._private = folders.make(self.folder, "tmp") if self.folder else ""
             os.setsid()  # Ctrl-C is for pytest
             host_ends.close_all()
             linux.adopt_orphans()
-            apply(
-                plan_namespaces(
-                    uid=os.getuid(),
-                    gid=os.getgid(),
-                    is_privileged=self._is_privileged,
-                    has_pid=False,
-                )
-            )
-            apply(plan_zygote(has_pid=False))
-            self._replaced = descriptors.reopen(self._order.seal.writable, at_fork.session_files())
+            if not self.folder:
+                self._make_namespaces()
+            self._replaced = descriptors.reopen(self.order.seal.writable, at_fork.session_files())
         except SandboxSetupError as error:
             self._failure = error
         except OSError as error:
             self._failure = SandboxSetupError("fork the test process", "fork", error.errno or 0)
+
+    def _make_namespaces(self) -> None:
+        apply(
+            plan_namespaces(
+                uid=os.getuid(),
+                gid=os.getgid(),
+                is_privileged=self.is_privileged,
+                has_pid=False,
+            )
+        )
+        apply(plan_zygote(has_pid=False))
 
     def run(self) -> NoReturn:
         """Fork the instance, mind it, and end with it."""
@@ -182,7 +203,7 @@ class _Minder:
             gc.disable()
             gc.freeze()  # a first collection of all that has been inherited would copy it
             size_bytes = processes.resident_bytes(os.getpid())
-            self._inheritance = dataclasses.replace(self._inheritance, resident_bytes=size_bytes)
+            self.inheritance = dataclasses.replace(self.inheritance, resident_bytes=size_bytes)
             pid = at_fork.fork(self._seal)
             if pid == 0:
                 self._live()
@@ -190,29 +211,31 @@ class _Minder:
         except BaseException:  # noqa: BLE001 (nothing may go on as a second pytest)
             status = 1
             with contextlib.suppress(BaseException):
-                os.write(self._stderr, traceback.format_exc().encode())
+                os.write(self.far.descriptors()[2], traceback.format_exc().encode())
         finally:
             os._exit(status)
 
     def _mind(self, pid: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        descriptors.close_all_but({self._control.fileno(), self._exit, self._host})
+        exit_fd = self.far.descriptors()[3]
+        descriptors.close_all_but({self.control.fileno(), exit_fd, self._host})
         null = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(null, stream)
-        control = Channel(self._control)
+        control = Channel(self.control)
         poll = select.poll()
         poll.register(control, select.POLLIN)
         poll.register(self._host, select.POLLIN)
-        brood = Brood(poll)
+        brood = Brood(poll, has_namespaces=not self.folder)
         brood.add(
             Child(
-                number=self._order.instance,
+                number=self.order.instance,
                 pid=pid,
                 pidfd=os.pidfd_open(pid),
-                exit_fd=self._exit,
-                memory_bytes=self._order.memory_bytes,
-                inherited_bytes=self._inheritance.resident_bytes,
+                exit_fd=exit_fd,
+                memory_bytes=self.order.memory_bytes,
+                inherited_bytes=self.inheritance.resident_bytes,
+                private=self._private,
             )
         )
         while brood:
@@ -220,6 +243,7 @@ class _Minder:
             brood.look(ready)
             if self._host in ready or (control.fileno() in ready and not _obey(control, brood)):
                 brood.end()
+        folders.remove(self.folder)
 
     def _seal(self) -> None:
         """Seal the instance, before the hooks of others run in it."""
@@ -227,19 +251,22 @@ class _Minder:
             linux.die_with_parent()
             os.setsid()
             if self._failure is None:
-                instance.seal(self._order.seal, is_privileged=self._is_privileged)
+                instance.seal(
+                    self.order.seal, is_privileged=self.is_privileged, private=self._private
+                )
         except SandboxSetupError as error:
             self._failure = error
 
     def _live(self) -> NoReturn:
         """Become the instance."""
-        os.dup2(self._stdout, 1)
-        os.dup2(self._stderr, 2)
-        for descriptor in (self._stdout, self._stderr, self._exit, self._host):
+        channel, stdout, stderr, exit_fd = self.far.descriptors()
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        for descriptor in (stdout, stderr, exit_fd, self._host):
             os.close(descriptor)
-        self._control.close()
+        self.control.close()
         instance.live_inherited(
-            self._channel, self._inheritance, failure=self._failure, replaced=self._replaced
+            channel, self.inheritance, failure=self._failure, replaced=self._replaced
         )
 
 

@@ -19,6 +19,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import ProtocolError
+from pytest_stateless.forkserver import folders
 from pytest_stateless.forkserver.brood import INTERVAL_MS, Brood, Child
 from pytest_stateless.forkserver.preload import preload
 from pytest_stateless.guest import instance, prefault
@@ -45,12 +46,17 @@ class Zygote:
         control: The channel to the host.
         host: A pidfd of the host's process.
         is_privileged: Whether this process is real root.
+        folder: Where instances have a folder each that stands for `/tmp`; empty where they have
+            namespaces, and mount one.
     """
 
-    def __init__(self, control: Channel, host: int, *, is_privileged: bool) -> None:
+    def __init__(
+        self, control: Channel, host: int, *, is_privileged: bool, folder: str = ""
+    ) -> None:
         self._control = control
         self._host = host
         self._is_privileged = is_privileged
+        self._folder = folder
         self._finder = FirstPartyFinder()
         self._written: tuple[prefault.Range, ...] = ()
         self._effects = EffectWatch()
@@ -58,7 +64,7 @@ class Zygote:
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._poll.register(host, select.POLLIN)
-        self._brood = Brood(self._poll, self._look_at_pages)
+        self._brood = Brood(self._poll, self._look_at_pages, has_namespaces=not folder)
         sys.meta_path.insert(0, self._finder)
         # an instance may interrupt every process of its user that it sees
         self._interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -123,9 +129,10 @@ class Zygote:
 
     def _fork(self, fork: Fork) -> None:
         descriptors = [self._control.descriptors.popleft() for _ in range(_DESCRIPTORS_PER_FORK)]
+        private = folders.make(self._folder, str(fork.instance)) if self._folder else ""
         pid = os.fork()
         if pid == 0:
-            self._live(fork, descriptors)
+            self._live(fork, descriptors, private)
         *for_child, exit_fd = descriptors
         for descriptor in for_child:
             os.close(descriptor)
@@ -137,10 +144,11 @@ class Zygote:
                 exit_fd=exit_fd,
                 memory_bytes=fork.memory_bytes,
                 is_spawn=fork.is_spawn,
+                private=private,
             )
         )
 
-    def _live(self, fork: Fork, descriptors: list[int]) -> NoReturn:
+    def _live(self, fork: Fork, descriptors: list[int], private: str) -> NoReturn:
         """Become an instance: keep nothing of the zygote's but its memory."""
         channel, stdout, stderr, exit_fd = descriptors
         try:
@@ -158,6 +166,7 @@ class Zygote:
                 channel,
                 self._finder,
                 is_privileged=self._is_privileged,
+                private=private,
                 written=self._written,
             )
         except BaseException:  # noqa: BLE001 (nothing may go on as a second zygote)

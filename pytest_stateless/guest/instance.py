@@ -6,6 +6,7 @@ The parent's last act is the fork; everything here happens in the child, which n
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import faulthandler
 import functools
@@ -15,18 +16,20 @@ import socket
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_stateless.errors import ProtocolError, SandboxSetupError
 from pytest_stateless.guest import prefault
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.imports import FirstPartyFinder
 from pytest_stateless.guest.inherited import Inheritance, run_in_new_context, settle
-from pytest_stateless.guest.sandbox.apply import apply
-from pytest_stateless.guest.sandbox.plan import plan_instance
-from pytest_stateless.guest.sandbox.prove import prove
+from pytest_stateless.guest.sealing import (
+    lead_programs_to_tmp,
+    seal_interpreter,
+    seal_process,
+)
 from pytest_stateless.guest.server import Server
-from pytest_stateless.wire.control import EXIT_CHANNEL_LOST
+from pytest_stateless.wire.control import EXIT_CHANNEL_LOST, Seal
 from pytest_stateless.wire.messages import (
     Begin,
     Call,
@@ -40,11 +43,12 @@ from pytest_stateless.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from pytest_stateless.wire.control import Fork, Seal
+    from pytest_stateless.wire.control import Fork
 
 _SPAWN_PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "
-    "from pytest_stateless.guest.instance import live_after_exec; live_after_exec({channel})"
+    "from pytest_stateless.guest.instance import live_after_exec; "
+    "live_after_exec({channel}, {private!r}, {seal!r})"
 )
 _NO_CORE = (1, 1)
 """No core dump. A limit of 0 would not stop one that the kernel pipes to a program of the host,
@@ -60,12 +64,13 @@ EXIT_FAILED = 71
 """Exit status of an instance in which this package failed; its stderr has the traceback."""
 
 
-def live(
+def live(  # noqa: PLR0913 (all that an instance is made of)
     fork: Fork,
     channel_fd: int,
     finder: FirstPartyFinder,
     *,
     is_privileged: bool,
+    private: str = "",
     written: tuple[prefault.Range, ...] = (),
 ) -> NoReturn:
     """Seal this process and serve until the host hangs up.
@@ -75,16 +80,17 @@ def live(
         channel_fd: The socket to the host.
         finder: The import finder of the zygote.
         is_privileged: Whether the process is real root.
+        private: The folder that stands for `/tmp`, where none is mounted.
         written: The pages that an instance before this one has written.
     """
     channel = Channel(socket.socket(fileno=channel_fd))
     try:
-        seal(fork.seal, is_privileged=is_privileged)
+        seal(fork.seal, is_privileged=is_privileged, private=private)
     except SandboxSetupError as error:
         _fail(channel, error)
     channel.send(Sealed())
     if fork.is_spawn:
-        _exec(fork, channel_fd)
+        _exec(fork, channel_fd, private)
     gc.enable()
     faulthandler.enable(file=2)
     _serve(channel, finder, written)
@@ -114,19 +120,19 @@ def live_inherited(
     run_in_new_context(functools.partial(_serve, channel, None, inheritance=inheritance))
 
 
-def seal(seal: Seal, *, is_privileged: bool) -> None:
-    """Seal this process, and prove it.
+def seal(seal: Seal, *, is_privileged: bool, private: str = "") -> None:
+    """Seal this process as an instance.
 
     Args:
         seal: What its filesystem shall be.
         is_privileged: Whether the process is real root.
+        private: The folder that stands for `/tmp`, where none is mounted.
 
     Raises:
         SandboxSetupError: An operation failed, or the seal does not hold.
     """
     _forbid_core_dumps()
-    apply(plan_instance(seal, is_privileged=is_privileged))
-    prove(seal)
+    seal_process(seal, is_privileged=is_privileged, private=private)
 
 
 def _fail(channel: Channel, error: SandboxSetupError) -> NoReturn:
@@ -140,21 +146,26 @@ def _forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, _NO_CORE)
 
 
-def _exec(fork: Fork, channel_fd: int) -> NoReturn:
+def _exec(fork: Fork, channel_fd: int, private: str) -> NoReturn:
     os.set_inheritable(channel_fd, True)
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
     if fork.hash_seed:
         environ["PYTHONHASHSEED"] = fork.hash_seed
-    program = _SPAWN_PROGRAM.format(path=sys.path, channel=channel_fd)
+    program = _SPAWN_PROGRAM.format(
+        path=sys.path, channel=channel_fd, private=private, seal=dataclasses.asdict(fork.seal)
+    )
     os.execve(sys.executable, [sys.executable, "-B", "-c", program], environ)  # noqa: S606 (our own program)
 
 
-def live_after_exec(channel_fd: int) -> NoReturn:
+def live_after_exec(channel_fd: int, private: str, seal: dict[str, Any]) -> NoReturn:
     """Go on in a new interpreter, in a process that is sealed already.
 
     Args:
         channel_fd: The socket to the host.
+        private: The folder that stands for `/tmp`, where none is mounted.
+        seal: The fields of the seal.
     """
+    seal_interpreter(Seal(**seal), private)
     os.set_inheritable(channel_fd, False)
     finder = FirstPartyFinder()
     sys.meta_path.insert(0, finder)
@@ -213,6 +224,7 @@ def _begin(
                 if server is not None:
                     server.leave()
                 _become(begin, finder)
+                lead_programs_to_tmp()
                 server = Server(
                     begin,
                     channel.send,
@@ -260,6 +272,7 @@ def _catch_up(start: Start, begin: Begin) -> None:
     os.environ.update(start.changed)
     if "TZ" in os.environ:
         time.tzset()
+    lead_programs_to_tmp()
     os.chdir(begin.cwd)
 
 

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, assert_never
 
 from pytest_stateless.errors import AdapterError, ColdStartError, InternalError
+from pytest_stateless.guest import sealing
 from pytest_stateless.guest.adapter.choose import make_adapter
 from pytest_stateless.guest.adapter.function import run_function
 from pytest_stateless.guest.adapter.load import adopt_app, load_app, load_function
@@ -84,9 +85,7 @@ class Server:
         self.is_disconnected = is_disconnected
         self.sends_exceptions = begin.sends_exceptions
         self.stack = StackReader(begin.first_party)
-        self.observer = (
-            Observer(self.stack, inherited_bytes=inheritance.resident_bytes) if is_sealed else None
-        )
+        self.observer = _observer(self.stack, inheritance.resident_bytes) if is_sealed else None
         self.compiled: list[str] = []
         self.asked: Mapping[str, None] = {}
         self.tells_modules = is_sealed
@@ -281,6 +280,17 @@ class Server:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()
+
+
+def _observer(stack: StackReader, inherited_bytes: int) -> Observer:
+    isolation = sealing.active_isolation()
+    is_kernel_refusal = sealing.is_kernel_refusal if isolation == "landlock" else None
+    return Observer(
+        stack,
+        isolation=isolation,
+        is_kernel_refusal=is_kernel_refusal,
+        inherited_bytes=inherited_bytes,
+    )
 
 
 class _Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_stateless.model.isolation import IsolationName
 from pytest_stateless.model.place import Frame
 
 Phase = Literal["start", "request"]
@@ -64,6 +65,23 @@ class Survivor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unenforced:
+    """Something that the isolation lets through.
+
+    Attributes:
+        isolation: Its name.
+        gap: The name of the gap, see `model.isolation`.
+        operation: As a call that a reader knows, without values.
+        place: Where first-party code does it.
+    """
+
+    isolation: IsolationName
+    gap: str
+    operation: str
+    place: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
     """All that one request (and, if it was the first, the cold start) showed.
 
@@ -73,6 +91,7 @@ class Observations:
             installed package), sorted.
         survivors: What was alive when the response was complete.
         peak_bytes: The largest resident set of the instance so far, in bytes.
+        unenforced: What the isolation has let through unseen.
         app_place: Where the app object is defined, for findings that have no place of their own.
     """
 
@@ -80,4 +99,5 @@ class Observations:
     reads: tuple[str, ...] = ()
     survivors: tuple[Survivor, ...] = ()
     peak_bytes: int = 0
+    unenforced: tuple[Unenforced, ...] = ()
     app_place: Frame | None = None

@@ -38,7 +38,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
                 platform=settings.platform,
                 platform_origin=_origin(settings, "platform"),
                 start="cold" if settings.start == "auto" else settings.start,
-                isolation=_describe_isolation(),
+                isolation=_describe_isolation(settings),
             )
         )
     ]
@@ -48,13 +48,20 @@ def _origin(settings: Settings, name: str) -> str:
     return settings.origins.get(name, "default")
 
 
-def _describe_isolation() -> str:
-    from pytest_stateless.forkserver.probe import probe  # noqa: PLC0415 (only where it is used)
+def _describe_isolation(settings: Settings) -> str:
+    from pytest_stateless.errors import SandboxUnavailableError  # noqa: PLC0415 (where it is used)
+    from pytest_stateless.forkserver import probe  # noqa: PLC0415
+    from pytest_stateless.report.header import describe_isolation  # noqa: PLC0415
 
-    found = probe()
-    if found.refusal:
-        return f"none: this machine refuses namespaces ({found.refusal})"
-    return "namespace (kernel, root)" if found.is_privileged else "namespace (kernel, unprivileged)"
+    name = settings.isolation
+    try:
+        if name == "auto":
+            name = probe.strongest()
+        else:
+            probe.require(name)
+    except SandboxUnavailableError as error:
+        return f"none: {error}"
+    return describe_isolation(name, is_privileged=probe.probe(name).is_privileged)
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_stateless.model.isolation import IsolationName, find_isolation
 from pytest_stateless.model.platform import PlatformProfile
 from pytest_stateless.model.quantity import format_size
 from pytest_stateless.report.mask import mask
@@ -55,6 +56,22 @@ def format_header(facts: HeaderFacts) -> str:
         f"isolation {facts.isolation}",
     ]
     return "stateless: " + " | ".join(parts)
+
+
+def describe_isolation(name: IsolationName, *, is_privileged: bool) -> str:
+    """Say what seals instances, and what it does not cover.
+
+    Args:
+        name: The isolation.
+        is_privileged: Whether the session has root's privileges.
+
+    Returns:
+        A clause for the header.
+    """
+    isolation = find_isolation(name)
+    who = "root" if is_privileged else "unprivileged"
+    text = f"{name} ({isolation.enforcer}, {who})"
+    return f"{text}; not covered: {isolation.uncovered}" if isolation.uncovered else text
 
 
 def format_not_enforced(reason: str) -> str:

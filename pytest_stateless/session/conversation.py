@@ -258,7 +258,8 @@ class Conversation:
         modules: tuple[str, ...] = (),
     ) -> None:
         if handle.recipe.start != "snapshot":  # whose own process has it, not the zygote
-            self._platform.fleet.remember(begin, sources=sources, modules=modules)
+            isolation = handle.recipe.seal.isolation
+            self._platform.fleet.remember(begin, isolation, sources=sources, modules=modules)
 
     def _fail_start(self, failed: StartFailed) -> NoReturn:
         if failed.is_usage:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, get_args
 
 Start = Literal["auto", "cold", "snapshot", "spawn"]
-Isolation = Literal["auto", "namespace"]
+Isolation = Literal["auto", "namespace", "landlock", "fake"]
 Writes = Literal["refuse"]
 FailOn = Literal["error", "warning", "never"]
 Preload = Literal["learn", "none"]
@@ -73,7 +73,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="isolation",
-        help="what seals an instance; a name insists on it",
+        help="what seals an instance; auto takes the strongest that works, a name insists",
         default="auto",
         on_command_line=True,
         on_marker=True,

@@ -9,13 +9,14 @@ import warnings
 from typing import TYPE_CHECKING, Literal
 
 from pytest_stateless.errors import ConfigurationError, StatelessWarning
+from pytest_stateless.forkserver import probe
 from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.instance.drive import run
 from pytest_stateless.instance.fleet import Fleet
 from pytest_stateless.instance.recipe import Recipe
 from pytest_stateless.judge.places import Places
 from pytest_stateless.model.first_party import FirstParty
-from pytest_stateless.model.totals import SessionTotals
+from pytest_stateless.model.totals import SessionTotals, UnenforcedTotal
 from pytest_stateless.session import provision
 from pytest_stateless.session.connections import SharedConnections, find_shared
 from pytest_stateless.session.conversation import Conversation, caller_place
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.model.finding import Finding
+    from pytest_stateless.model.isolation import IsolationName
+    from pytest_stateless.model.observation import Unenforced
     from pytest_stateless.model.place import Frame
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.provision import Surroundings
@@ -150,7 +153,19 @@ class Platform:
                 totals.cold_starts_s.append(entry.exchange.cold_start_s)
             if entry.exchange.is_complete:
                 totals.handlings_s.append(entry.exchange.handling_s)
+            self._note_unenforced(entry.exchange.observations.unenforced)
         totals.dropped = list(dict.fromkeys(self.fleet.dropped))
+
+    def _note_unenforced(self, unenforced: tuple[Unenforced, ...]) -> None:
+        for one in unenforced:
+            self.totals.note_unenforced(
+                UnenforcedTotal(
+                    isolation=one.isolation,
+                    gap=one.gap,
+                    place=self.places.point(one.place),
+                    operation=one.operation,
+                )
+            )
 
     def declare_service_path(self, path: str) -> None:
         """Make a folder writable for the instances of this test.
@@ -222,15 +237,34 @@ class Platform:
 
     # instances
 
+    @property
+    def isolation(self) -> IsolationName:
+        """What seals the instances of this test.
+
+        Raises:
+            SandboxUnavailableError: This machine refuses it, or allows none.
+        """
+        name = self.settings.isolation
+        if name == "auto":
+            return probe.strongest()
+        probe.require(name)
+        return name
+
     def recipe(self) -> Recipe:
         """Return what an instance of this test is made by.
 
         Raises:
             ConfigurationError: A service path of the settings does not exist.
+            SandboxUnavailableError: This machine refuses the isolation.
         """
         # not before: a fixture of the test may have to make it
         folders = [_service_folder(path) for path in self.settings.service_paths]
-        seal = provision.seal(self.settings, self.surroundings, folders + self._service_paths)
+        seal = provision.seal(
+            self.settings,
+            self.surroundings,
+            folders + self._service_paths,
+            isolation=self.isolation,
+        )
         return Recipe(
             seal=seal,
             memory_bytes=self.settings.platform.memory_bytes,
@@ -344,7 +378,7 @@ class Platform:
         """
         if not self.is_enforced or self.start_method == "snapshot":
             return
-        self.fleet.zygote()
+        self.fleet.zygote(self.isolation)
         self._preload_coverage()
         self._learn()
         if self.start_method == "cold":
@@ -352,12 +386,14 @@ class Platform:
 
     def _preload_coverage(self) -> None:
         if self.start_method == "cold" and self.coverage.order() is not None:
-            self.fleet.preload_coverage(self.begin(with_app=False))
+            self.fleet.preload_coverage(self.begin(with_app=False), self.isolation)
 
     def _learn(self) -> None:
         settings = self.settings
         is_due = settings.app and settings.preloads and not self._has_learnt
-        if not is_due or self.start_method != "cold" or self.fleet.knows(settings.app):
+        if not is_due or self.start_method != "cold":
+            return
+        if self.fleet.knows(settings.app, self.isolation):
             return
         self._has_learnt = True  # once a test: if it fails, the instance says why
         run(self.fleet.learn(self.begin(with_app=True), self.start(), self.recipe()))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_stateless.model.coverage_order import CoverageOrder
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.session.settings import Settings
 
 _OWN_FOLDER = Path(__file__).resolve().parent.parent
@@ -135,13 +136,20 @@ def source_map(boundary: FirstParty) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def seal(settings: Settings, surroundings: Surroundings, service_paths: Iterable[str]) -> Seal:
+def seal(
+    settings: Settings,
+    surroundings: Surroundings,
+    service_paths: Iterable[str],
+    *,
+    isolation: IsolationName = "namespace",
+) -> Seal:
     """Describe the filesystem of an instance.
 
     Args:
         settings: Of the test.
         surroundings: Of the session.
         service_paths: Absolute folders that the test declared as services.
+        isolation: What seals it.
 
     Returns:
         The seal.
@@ -162,6 +170,7 @@ def seal(settings: Settings, surroundings: Surroundings, service_paths: Iterable
         tmp_bytes=settings.platform.tmp_bytes,
         visible=_outermost(tuple(path for path in needed if path)),
         writable=writable,
+        isolation=isolation,
     )
 
 

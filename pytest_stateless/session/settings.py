@@ -9,6 +9,7 @@ from typing import cast
 
 from pytest_stateless.errors import ConfigurationError
 from pytest_stateless.model.app_reference import parse_app_reference
+from pytest_stateless.model.isolation import IsolationName, is_at_least
 from pytest_stateless.model.platform import PlatformProfile, find_profile
 from pytest_stateless.model.quantity import parse_duration, parse_size
 from pytest_stateless.model.rule import Severity
@@ -16,8 +17,6 @@ from pytest_stateless.model.suppression import Suppression, parse_suppression
 from pytest_stateless.session.options import DEFAULT_PLATFORM, OPTIONS, Isolation, Start
 
 _LATER = {
-    ("isolation", "landlock"): "isolation 'landlock' is not in this release",
-    ("isolation", "fake"): "isolation 'fake' is not in this release",
     ("writes", "discard"): "stateless_writes = 'discard' is not in this release",
 }
 
@@ -90,6 +89,8 @@ def resolve(*layers: Layer) -> Settings:
             _check_choice(name, value, layer.origin)
             if name == "allow":
                 allowed.extend(_as_list(value))
+            elif name == "isolation" and _is_lower(value, than=values, origins=origins):
+                continue
             else:
                 values[name] = value
             origins[name] = layer.origin
@@ -111,6 +112,16 @@ def resolve(*layers: Layer) -> Settings:
         preloads=_text(values, "preload") != "none",
         raises_app_exceptions=bool(values.get("raise_app_exceptions", False)),
         origins=origins,
+    )
+
+
+def _is_lower(value: object, *, than: Mapping[str, object], origins: Mapping[str, str]) -> bool:
+    """Tell whether an isolation is weaker than what the command line insists on."""
+    minimum = than.get("isolation")
+    if origins.get("isolation") != "command line" or minimum == "auto":
+        return False
+    return value == "auto" or not is_at_least(
+        cast("IsolationName", value), cast("IsolationName", minimum)
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pytest_stateless.model.coverage_order import CoverageOrder
 from pytest_stateless.model.first_party import FirstParty
+from pytest_stateless.model.isolation import IsolationName
 
 EXIT_CHANNEL_LOST = 72
 """Exit status of an instance that cannot send any more: the app closed or covered its socket."""
@@ -20,11 +21,13 @@ class Seal:
         tmp_bytes: Size of the private `/tmp`.
         visible: Absolute folders that stay visible, read-only, if they lie under `/tmp`.
         writable: Absolute folders of service paths, writable.
+        isolation: What seals it.
     """
 
     tmp_bytes: int
     visible: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    isolation: IsolationName = "namespace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unavailable:
-    """The zygote could not make its namespaces; it has ended.
+    """The zygote could not be made for its isolation; it has ended.
 
     Attributes:
         operation: The operation of the plan that failed.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_stateless.guest.observe.paths import resolve, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAX_CHAIN = 10
 FailureKind = Literal["refused", "full", "related"]
@@ -45,17 +45,20 @@ class Failure:
         return (resolve(self.names[-1]) or "") if self.names else ""
 
 
-def failure_in(error: BaseException) -> Failure | None:
+def failure_in(
+    error: BaseException, is_kernel_refusal: Callable[[str], bool] = lambda _: False
+) -> Failure | None:
     """Find the failure that an exception is, was raised from, or was raised while handling.
 
     Args:
         error: Any exception.
+        is_kernel_refusal: Tells whether EACCES for a path means that it is read-only.
 
     Returns:
         The nearest one, or None.
     """
     for link in chain_of(error):
-        found = _failure(link)
+        found = _failure(link, is_kernel_refusal)
         if found is not None:
             return found
     return None
@@ -82,13 +85,17 @@ def chain_of(error: BaseException | None) -> Iterator[BaseException]:
             pending += link.exceptions
 
 
-def _failure(error: BaseException) -> Failure | None:
+def _failure(error: BaseException, is_kernel_refusal: Callable[[str], bool]) -> Failure | None:
     if isinstance(error, OSError):
         kind = _BY_ERRNO.get(error.errno)
-        if kind is None:
+        if kind is None and error.errno != errno.EACCES:
             return None
-        names = (text_of(name) for name in (error.filename, error.filename2))
-        return Failure(error=error, kind=kind, names=tuple(name for name in names if name))
+        texts = (text_of(name) for name in (error.filename, error.filename2))
+        names = tuple(name for name in texts if name)
+        if kind is None:
+            path = resolve(names[-1]) if names else None
+            kind = "refused" if path and is_kernel_refusal(path) else None
+        return Failure(error=error, kind=kind, names=names) if kind else None
     code = getattr(error, "sqlite_errorcode", None)
     kind = _BY_SQLITE.get(code & 0xFF) if isinstance(code, int) else None
     return None if kind is None else Failure(error=error, kind=kind, is_database=True)

@@ -17,6 +17,7 @@ from _thread import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_stateless.guest.observe.attempts import EVENTS, WRITE_FLAGS
+from pytest_stateless.guest.observe.origins import stands_in
 from pytest_stateless.guest.observe.reads import CODE
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ _THREAD_EVENTS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_
 _PROCESS_EVENTS = frozenset({
     "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system",
 })  # fmt: skip
+_UNSEEN_EVENTS = frozenset({"os.exec", "ctypes.dlopen"})
+"""What may write where no audit event tells of it, and is no start of a process."""
 _SQLITE = "_sqlite3"
 _SPAWNERS = frozenset({"multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver"})
 _WATCHED_IMPORTS = _SPAWNERS | {_SQLITE}
-_ALL_EVENTS = EVENTS | {_CONNECT, "import"} | _THREAD_EVENTS | _PROCESS_EVENTS
+_ALL_EVENTS = EVENTS | {_CONNECT, "import"} | _THREAD_EVENTS | _PROCESS_EVENTS | _UNSEEN_EVENTS
 _WRITING = WRITE_FLAGS | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
 
@@ -58,6 +61,9 @@ class Listener(Protocol):
 
     def on_process(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
         """A process is started."""
+
+    def on_unseen(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
+        """A program takes this one's place, or a library of C code is loaded."""
 
     def on_raise(self, error: BaseException, frame: FrameType) -> None:
         """An exception is raised, or passes a frame."""
@@ -206,8 +212,8 @@ def _on_audit(event: str, args: tuple[object, ...]) -> None:
     TAPS.busy.add(ident)
     try:
         frame = sys._getframe(1)  # noqa: SLF001 (the documented way)
-        if frame.f_code.co_filename == __file__ and frame.f_back is not None:
-            frame = frame.f_back  # one of our wraps stands between
+        while stands_in(frame.f_code) and frame.f_back is not None:
+            frame = frame.f_back  # one of our wraps, or a detour, stands between
         _dispatch(listener, event, args, frame)
     except Exception:  # noqa: BLE001, S110 (an observer that fails must not be noticed)
         pass
@@ -236,6 +242,8 @@ def _dispatch(listener: Listener, event: str, args: tuple[object, ...], frame: F
         _on_import(listener, str(args[0]), frame)
     elif event in _THREAD_EVENTS:
         listener.on_thread(args[0], args[1], frame)
+    elif event in _UNSEEN_EVENTS:
+        listener.on_unseen(event, args, frame)
     else:
         listener.on_process(event, args, frame)
 

@@ -15,15 +15,18 @@ from pytest_stateless.guest.observe.origins import snapshot
 from pytest_stateless.guest.observe.processes import ProcessWatch
 from pytest_stateless.guest.observe.reads import ReadLog
 from pytest_stateless.guest.observe.threads import ThreadWatch
+from pytest_stateless.guest.observe.unenforced import UnenforcedLog
 from pytest_stateless.guest.observe.write_log import WriteLog
 from pytest_stateless.model.observation import Observations
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
     from types import FrameType
 
     from pytest_stateless.guest.observe.databases import Database
     from pytest_stateless.guest.stack import StackReader
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.model.observation import Phase, Survivor
 
 _TELLING = frozenset({errno.EROFS, errno.ENOSPC, errno.EXDEV})
@@ -35,18 +38,32 @@ class Observer:
     Args:
         stack: Reads stacks and knows what is first-party.
         writable: Absolute folders of service paths; what is read there does not count.
+        isolation: What seals this process; None if nothing does.
+        is_kernel_refusal: Tells whether EACCES for a path means that it is read-only.
         inherited_bytes: The resident size that this process was born with, which does not count.
     """
 
     def __init__(
-        self, stack: StackReader, writable: tuple[str, ...] = (), *, inherited_bytes: int = 0
+        self,
+        stack: StackReader,
+        writable: tuple[str, ...] = (),
+        *,
+        isolation: IsolationName | None = None,
+        is_kernel_refusal: Callable[[str], bool] | None = None,
+        inherited_bytes: int = 0,
     ) -> None:
         self._stack = stack
         self._inherited_bytes = inherited_bytes
         self._writes = WriteLog(stack)
+        self._telling = _TELLING
+        if is_kernel_refusal is not None:
+            self._writes.is_kernel_refusal = is_kernel_refusal
+            self._telling |= {errno.EACCES}
         self._reads = ReadLog(writable)
         self._threads = ThreadWatch(stack)
-        self._processes = ProcessWatch(stack)
+        has_namespace = None if isolation is None else isolation == "namespace"
+        self._processes = ProcessWatch(stack, has_namespace=has_namespace)
+        self._unenforced = UnenforcedLog(stack, isolation)
         self._survivors: list[Survivor] = []
         self._connecting: dict[int, Database] = {}
         self._phase: Phase = "start"
@@ -90,6 +107,7 @@ class Observer:
                 writes=tuple(find_anchor(write, self._stack) for write in self._writes.drain()),
                 reads=self._reads.drain(),
                 survivors=tuple(dict.fromkeys(survivors)),
+                unenforced=self._unenforced.drain(),
                 peak_bytes=max(0, _peak_bytes() - self._inherited_bytes),
             )
 
@@ -148,7 +166,12 @@ class Observer:
 
     def on_process(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
         """Take down the start of a process."""
+        self._unenforced.noticed(event, args, frame)
         self._processes.started(event, args, frame, self._phase)
+
+    def on_unseen(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
+        """Take down what may write unseen."""
+        self._unenforced.noticed(event, args, frame)
 
     def on_raise(self, error: BaseException, frame: FrameType) -> None:
         """Take down an exception on its way."""
@@ -159,7 +182,7 @@ class Observer:
         if not self._writes.is_empty:
             return True
         if isinstance(error, OSError):
-            return error.errno in _TELLING
+            return error.errno in self._telling
         return type(error).__module__ == "sqlite3"
 
 

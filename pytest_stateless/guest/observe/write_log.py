@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from pytest_stateless.guest.observe.attempts import Attempt
 from pytest_stateless.guest.observe.failures import Failure, failure_in, full_path
-from pytest_stateless.guest.observe.origins import innermost_side, place_of, read
+from pytest_stateless.guest.observe.origins import innermost_side, place_of, read, stands_in
 from pytest_stateless.guest.observe.paths import is_ordinary
 from pytest_stateless.model.observation import Write
 from pytest_stateless.model.place import innermost_first_party
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, TracebackType
 
     from pytest_stateless.guest.observe.origins import RawStack
@@ -81,15 +82,17 @@ class WriteLog:
         phase: What goes on now.
         database_path: The database on a read-only disk that was last connected to; sqlite's
             errors name none.
+        is_kernel_refusal: Tells whether EACCES for a path means that it is read-only.
     """
 
-    __slots__ = ("_reader", "_seen", "database_path", "phase")
+    __slots__ = ("_reader", "_seen", "database_path", "is_kernel_refusal", "phase")
 
     def __init__(self, reader: StackReader) -> None:
         self._reader = reader
         self._seen: dict[_Key, _Seen] = {}
         self.phase: Phase = "start"
         self.database_path = ""
+        self.is_kernel_refusal: Callable[[str], bool] = lambda _: False
 
     @property
     def is_empty(self) -> bool:
@@ -112,7 +115,7 @@ class WriteLog:
             error: Any exception.
             stack: Of the frame that it passes, innermost first.
         """
-        failure = failure_in(error)
+        failure = failure_in(error, self.is_kernel_refusal)
         if failure is None:
             self._reconsider(error)
             return
@@ -129,7 +132,7 @@ class WriteLog:
         Args:
             error: The exception with its traceback.
         """
-        failure = failure_in(error)
+        failure = failure_in(error, self.is_kernel_refusal)
         if failure is None:
             return
         passed = _stack_of(error.__traceback__)
@@ -244,7 +247,8 @@ def _stack_of(traceback: TracebackType | None) -> RawStack:
 
 
 def _source_of(stack: RawStack) -> str:
-    if not stack:
+    place = next((one for one in stack if not stands_in(one[0])), None)
+    if place is None:
         return ""
-    code, line = stack[0]
+    code, line = place
     return linecache.getline(code.co_filename, line).strip()

@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING, assert_never
 
 from pytest_stateless.errors import SandboxSetupError
-from pytest_stateless.guest.sandbox import linux
+from pytest_stateless.guest.sandbox import landlock, linux
 from pytest_stateless.guest.sandbox.plan import (
+    AdoptOrphans,
+    DetourPython,
     DropCapabilities,
     ForbidNewPrivileges,
     Hold,
@@ -19,6 +21,7 @@ from pytest_stateless.guest.sandbox.plan import (
     MountTmp,
     PutBack,
     ReplaceDevices,
+    RestrictWrites,
     Unshare,
     describe,
 )
@@ -79,13 +82,27 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
                 linux.set_writable(what, tree)
             linux.move_mount(what, tree, operation.path)
         case KeepApart():
-            linux.keep_apart(what)
+            landlock.keep_apart(what)
         case DropCapabilities():
             linux.drop_capabilities(what, operation.keep)
         case ForbidNewPrivileges():
             linux.forbid_new_privileges(what)
+        case AdoptOrphans():
+            linux.adopt_orphans(what)
+        case RestrictWrites():
+            landlock.restrict_writes(what, folders=operation.folders, files=operation.devices)
+        case DetourPython():
+            _detour(operation)
         case _:
             assert_never(operation)
+
+
+def _detour(operation: DetourPython) -> None:
+    from pytest_stateless.guest.sandbox.detour import install  # noqa: PLC0415 (where it is used)
+
+    install.show_tmp(operation.private, operation.size_bytes, operation.visible, operation.writable)
+    install.guard_writes((operation.private, *operation.writable), operation.devices)
+    install.guard_signals()
 
 
 def _mount_tmpfs(what: str, path: str, options: str) -> None:

@@ -1,16 +1,19 @@
 """What sealing consists of: an ordered tuple of operations, as values. Pure.
 
 The shape is bubblewrap's (its command line becomes a list of set-up operations that later code
-walks): a plan can be read, compared and tested without a kernel. There are two plans. The
-zygote's is carried out once and leaves nothing writable; every instance inherits that and adds
-its own `/tmp`. So no moment exists in which an instance could write.
+walks): a plan can be read, compared and tested without a kernel. With namespaces there are two
+plans. The zygote's is carried out once and leaves nothing writable; every instance inherits that
+and adds its own `/tmp`. So no moment exists in which an instance could write. Without, each
+instance carries out one of its own, before anything of the app's is imported.
 
 Order is part of the law:
 
 * what lies under `/tmp` is taken hold of before a tmpfs covers it, and put back after;
 * processes are kept apart when every mount is made, and before the capability that it takes goes;
 * capabilities go last but one, because everything before needs them;
-* `no_new_privs` goes last, so that nothing after it can win anything back.
+* `no_new_privs` goes last, so that nothing after it can win anything back; but first where it is
+  what allows an ordinary process to restrict itself;
+* the interpreter's own detours go after all else: nothing of ours shall take them.
 
 Source: bubblewrap's `setup_newroot` (https://github.com/containers/bubblewrap), and the man pages
 unshare(2), user_namespaces(7), mount_setattr(2), open_tree(2), move_mount(2), capabilities(7).
@@ -119,6 +122,44 @@ class ForbidNewPrivileges:
     """Let no program regain what was given up, PR_SET_NO_NEW_PRIVS of prctl(2)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptOrphans:
+    """Stay the parent of all that is started, PR_SET_CHILD_SUBREAPER of prctl(2).
+
+    Where no namespace tells whose a process is, that does.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestrictWrites:
+    """Have the kernel refuse every write but below these folders and to these devices, landlock(7).
+
+    It keeps processes apart too.
+    """
+
+    folders: tuple[str, ...]
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetourPython:
+    """Have the interpreter refuse writes, and show its private folder at `/tmp`.
+
+    Attributes:
+        private: The folder that stands for `/tmp`.
+        size_bytes: How much of it Python code can fill.
+        visible: Folders below `/tmp` that stay visible.
+        writable: Folders of service paths.
+        devices: Files that can be written too.
+    """
+
+    private: str
+    size_bytes: int
+    visible: tuple[str, ...]
+    writable: tuple[str, ...]
+    devices: tuple[str, ...]
+
+
 Operation = (
     Unshare
     | MapUser
@@ -132,6 +173,9 @@ Operation = (
     | KeepApart
     | DropCapabilities
     | ForbidNewPrivileges
+    | AdoptOrphans
+    | RestrictWrites
+    | DetourPython
 )
 
 
@@ -172,16 +216,45 @@ def plan_zygote(*, has_pid: bool) -> tuple[Operation, ...]:
     return (*proc, ReplaceDevices(names=DEVICES), MakeReadOnly(path="/"))
 
 
-def plan_instance(seal: Seal, *, is_privileged: bool) -> tuple[Operation, ...]:
-    """Plan the seal of one instance, on top of the zygote's.
+def plan_instance(
+    seal: Seal, *, is_privileged: bool, private: str = "", is_linux: bool = True
+) -> tuple[Operation, ...]:
+    """Plan the seal of one instance, on top of the zygote's where it has namespaces.
 
     Args:
         seal: Its filesystem; paths are absolute and without symbolic links.
         is_privileged: Whether the process is real root and keeps root's access to files.
+        private: The folder that stands for `/tmp` where it cannot be mounted, without links.
+        is_linux: Whether the kernel is Linux.
 
     Returns:
         The operations in order.
     """
+    if seal.isolation == "namespace":
+        return _plan_in_namespaces(seal, is_privileged=is_privileged)
+    devices = tuple(f"/dev/{name}" for name in DEVICES)
+    detour = DetourPython(
+        private=private,
+        size_bytes=seal.tmp_bytes,
+        visible=seal.visible,
+        writable=seal.writable,
+        devices=devices,
+    )
+    if not is_linux:
+        return (detour,)
+    restricted: tuple[Operation, ...] = ()
+    if seal.isolation == "landlock":
+        restricted = (RestrictWrites(folders=(private, *seal.writable), devices=devices),)
+    return (
+        AdoptOrphans(),
+        ForbidNewPrivileges(),
+        *restricted,
+        DropCapabilities(keep=FILE_CAPABILITIES),
+        detour,
+    )
+
+
+def _plan_in_namespaces(seal: Seal, *, is_privileged: bool) -> tuple[Operation, ...]:
     held = tuple(dict.fromkeys((*seal.visible, *seal.writable)))
     return (
         Unshare(namespaces=("mount", "ipc")),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import SandboxSetupError
 from pytest_stateless.guest.sandbox import linux
+from pytest_stateless.guest.sandbox.plan import FILE_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,12 +19,38 @@ if TYPE_CHECKING:
 
 _PROBES = ("/", "/dev/shm")
 _NEVER_WRITABLE = ("/proc", "/sys", "/dev")
+_NEVER_WHOLE = ("/", "/tmp")
 _PROBE_NAME = ".pytest-stateless-probe"
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def prove(seal: Seal) -> None:
     """Prove that this process is sealed.
+
+    Args:
+        seal: What was asked for.
+
+    Raises:
+        SandboxSetupError: The seal does not hold.
+    """
+    for path in seal.writable:
+        if path in _NEVER_WHOLE or _is_within(path, _NEVER_WRITABLE):
+            raise SandboxSetupError(f"proof: {path} cannot be a service path", "move_mount", 0)
+    if seal.isolation == "namespace":
+        _prove_mounts(seal)
+        return
+    if seal.isolation == "landlock":
+        _prove_kernel_refuses()
+    if sys.platform == "linux":
+        _prove_powerless()
+    for folder in _PROBES:
+        _prove_refused(folder)
+    _prove_attributes_kept()
+    _prove_tmp(seal.tmp_bytes)
+
+
+def _prove_mounts(seal: Seal) -> None:
+    """Prove it of an instance with mounts of its own.
 
     Every mount but `/tmp` and the service paths says that it is read-only, also what was put back
     below `/tmp`; a file cannot be created, `/tmp` is a tmpfs of the right size, and neither it nor
@@ -34,9 +62,6 @@ def prove(seal: Seal) -> None:
     Raises:
         SandboxSetupError: The seal does not hold.
     """
-    for path in seal.writable:
-        if _is_within(path, _NEVER_WRITABLE):
-            raise SandboxSetupError(f"proof: {path} cannot be a service path", "move_mount", 0)
     for point, is_read_only in _mounts():
         if not is_read_only and point != "/tmp" and not _is_within(point, seal.writable):
             raise SandboxSetupError(f"proof: {point} is still writable", "mount_setattr", 0)
@@ -75,6 +100,39 @@ def _prove_refused(folder: str) -> None:
     os.close(descriptor)
     os.unlink(path)
     raise SandboxSetupError(f"proof: a file could be created in {folder}", "open", 0)
+
+
+def _prove_kernel_refuses() -> None:
+    """Try what is below Python and not refused for want of permission: the owner's own folder."""
+    from pytest_stateless.guest.sandbox.detour.session import SESSION  # noqa: PLC0415 (where it is used)
+
+    private = SESSION.view.private if SESSION.view is not None else ""
+    for folder in (os.path.dirname(private), "/tmp"):
+        path = os.path.join(folder, _PROBE_NAME)
+        if linux.create_file(path):
+            os.unlink(path)
+            raise SandboxSetupError(f"proof: a file could be created in {folder}", "open", 0)
+    path = os.path.join(private, _PROBE_NAME)
+    if not linux.create_file(path):
+        raise SandboxSetupError(f"proof: no file could be created in {private}", "open", 0)
+    os.unlink(path)
+
+
+def _prove_powerless() -> None:
+    if linux.permitted_capabilities() & ~sum(1 << number for number in FILE_CAPABILITIES):
+        raise SandboxSetupError("proof: capabilities are left", "capget", 0)
+    if not linux.forbids_new_privileges():
+        raise SandboxSetupError("proof: programs can gain privileges", "prctl", 0)
+
+
+def _prove_attributes_kept() -> None:
+    try:
+        os.utime("/", None)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            return
+        raise SandboxSetupError("proof: the times of /", "utime", error.errno or 0) from error
+    raise SandboxSetupError("proof: the times of / could be changed", "utime", 0)
 
 
 def _prove_tmp(size_bytes: int) -> None:

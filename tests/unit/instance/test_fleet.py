@@ -288,7 +288,7 @@ def test_a_spare_instance_that_has_died_is_not_used(fleet: Fleet, world: World) 
 def test_nothing_is_prepared_where_there_is_no_zygote(fleet: Fleet, world: World) -> None:
     fleet.prepare_spare(world.recipe, world.begin)
     assert fleet._spare is None
-    assert fleet._zygote is None
+    assert fleet._zygotes == {}
 
 
 def test_what_was_forked_before_the_app_was_learnt_is_not_used_after_it(
@@ -390,7 +390,7 @@ def test_no_zygote_means_no_instance_and_says_so(
     fleet: Fleet, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(SandboxUnavailableError, match="Linux only, and this is darwin"):
+    with pytest.raises(SandboxUnavailableError, match="needs Linux, and this is darwin"):
         fleet.acquire(world.recipe)
 
 
