@@ -31,7 +31,7 @@ from pytest_stateless.errors import SandboxSetupError
 from pytest_stateless.forkserver import folders, host_ends, processes
 from pytest_stateless.forkserver.brood import INTERVAL_MS, Brood, Child
 from pytest_stateless.forkserver.ends import FarEnds, open_ends
-from pytest_stateless.guest import at_fork, instance
+from pytest_stateless.guest import at_fork, instance, sealing
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.guest.observe import hook
@@ -43,6 +43,7 @@ from pytest_stateless.wire.control import Fork, Signal
 
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.ends import Ends
+    from pytest_stateless.model.isolation import IsolationName
 
 _NEEDED = (
     "pytest_stateless.guest.adapter.asgi",
@@ -80,7 +81,7 @@ class SnapshotHandle:
         Raises:
             OSError: There can be no more processes.
         """
-        _get_ready()
+        _get_ready(order.seal.isolation)
         me = threading.current_thread()
         self.threads = tuple(one.name for one in threading.enumerate() if one is not me)
         self._control, theirs = socket.socketpair()
@@ -135,10 +136,15 @@ class SnapshotHandle:
 
 
 @functools.cache
-def _get_ready() -> None:
-    """Have once in this process what each fork of it would otherwise have to make for itself."""
+def _get_ready(isolation: IsolationName) -> None:
+    """Have once in this process what each fork of it would otherwise have to make for itself.
+
+    Detours and taps do nothing where nothing is sealed or observed.
+    """
     framing.warm_up()
     hook.listen()
+    if isolation != "namespace":
+        sealing.prepare_detours()
     for name in _NEEDED:
         importlib.import_module(name)
 
