@@ -62,6 +62,32 @@ class PipeEnd:
         os.close(self._descriptor)
 
 
+class SocketEnd:
+    """An end of a socket pair, for systems that wait for nothing but sockets.
+
+    Args:
+        sock: The end; owned from now on.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        sock.setblocking(False)
+        host_ends.add(sock.fileno())
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        return self._sock.fileno()
+
+    def read(self, size_bytes: int) -> bytes:
+        """Read what is there, `End.read`."""
+        return self._sock.recv(size_bytes)
+
+    def close(self) -> None:
+        """Close it."""
+        host_ends.discard(self._sock.fileno())
+        self._sock.close()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
     """All that leads to one instance.

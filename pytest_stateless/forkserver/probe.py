@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_stateless.errors import SandboxSetupError, SandboxUnavailableError
 from pytest_stateless.forkserver import folders
 from pytest_stateless.forkserver.refusal import explain
+from pytest_stateless.forkserver.spawner import can_fork
 from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import plan_namespaces, plan_zygote
@@ -51,8 +52,11 @@ def probe(isolation: IsolationName = "namespace") -> Probe:
     Returns:
         What happened.
     """
-    if sys.platform != "linux":
-        return Probe(is_privileged=False, refusal=f"instances need Linux, this is {sys.platform}")
+    if not can_fork():
+        # an instance that is a new interpreter seals itself, and proves it
+        is_possible = isolation == "fake"
+        refusal = f"it needs Linux, and a fork; this is {sys.platform}"
+        return Probe(is_privileged=False, refusal="" if is_possible else refusal)
     is_privileged = linux.has_capability(linux.CAP_SYS_ADMIN)
     base = "" if isolation == "namespace" else folders.make_base()
     private = folders.make(base, "probe") if base else ""

@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from pytest_stateless.errors import ProtocolError, SandboxSetupError
 from pytest_stateless.guest import prefault
@@ -29,7 +29,7 @@ from pytest_stateless.guest.sealing import (
     seal_process,
 )
 from pytest_stateless.guest.server import Server
-from pytest_stateless.wire.control import EXIT_CHANNEL_LOST, Seal
+from pytest_stateless.wire.control import EXIT_CHANNEL_LOST, Fork, Seal
 from pytest_stateless.wire.messages import (
     Begin,
     Call,
@@ -41,9 +41,6 @@ from pytest_stateless.wire.messages import (
     Serve,
     Start,
 )
-
-if TYPE_CHECKING:
-    from pytest_stateless.wire.control import Fork
 
 _SPAWN_PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "
@@ -120,6 +117,34 @@ def live_inherited(
     run_in_new_context(functools.partial(_serve, channel, None, inheritance=inheritance))
 
 
+def live_apart(port: int, private: str) -> NoReturn:
+    """Serve in a new interpreter that no fork has made; it calls back over loopback.
+
+    Args:
+        port: Where the host listens.
+        private: The folder that stands for `/tmp`.
+
+    Raises:
+        ProtocolError: The host says something else than what to be.
+    """
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.sendall(sys.stdin.buffer.read())  # the host's secret
+    channel = Channel(connection)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    fork = channel.receive()
+    if not isinstance(fork, Fork):
+        raise ProtocolError(f"an instance does not begin with {type(fork).__name__}")
+    try:
+        seal(fork.seal, is_privileged=False, private=private)
+    except SandboxSetupError as error:
+        _fail(channel, error)
+    channel.send(Sealed())
+    finder = FirstPartyFinder()
+    sys.meta_path.insert(0, finder)
+    faulthandler.enable(file=2)
+    _serve(channel, finder)
+
+
 def seal(seal: Seal, *, is_privileged: bool, private: str = "") -> None:
     """Seal this process as an instance.
 
@@ -141,8 +166,10 @@ def _fail(channel: Channel, error: SandboxSetupError) -> NoReturn:
 
 
 def _forbid_core_dumps() -> None:
-    import resource  # noqa: PLC0415 (exists on Unix only)
-
+    try:
+        import resource  # noqa: PLC0415 (exists on Unix only)
+    except ImportError:
+        return
     resource.setrlimit(resource.RLIMIT_CORE, _NO_CORE)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_stateless.forkserver.handle import ZygoteHandle
 from pytest_stateless.forkserver.snapshot import SnapshotHandle
+from pytest_stateless.forkserver.spawner import SpawnHandle, can_fork
 from pytest_stateless.instance.anchors import Anchors
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone, InstanceHandle
 from pytest_stateless.instance.recipe import Recipe
@@ -258,7 +259,8 @@ class Fleet:
             SandboxUnavailableError: This machine refuses the isolation.
         """
         with self._lock:
-            return self._take_spare(recipe) or self._start(recipe)
+            spare = self._take_spare(recipe) if can_fork() else None
+            return spare or self._start(recipe)
 
     def _take_spare(self, recipe: Recipe) -> InstanceHandle | None:
         zygote = self.zygote(recipe.seal.isolation)
@@ -301,7 +303,8 @@ class Fleet:
     def _start(self, recipe: Recipe) -> InstanceHandle:
         with self._lock:
             self._count += 1
-            return InstanceHandle(self._count, recipe, self.zygote(recipe.seal.isolation))
+            parent = self.zygote(recipe.seal.isolation) if can_fork() else SpawnHandle()
+            return InstanceHandle(self._count, recipe, parent)
 
     def begin(
         self,

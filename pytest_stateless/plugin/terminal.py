@@ -37,11 +37,19 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
                 app_origin=_origin(settings, "app"),
                 platform=settings.platform,
                 platform_origin=_origin(settings, "platform"),
-                start="cold" if settings.start == "auto" else settings.start,
+                start=_describe_start(settings),
                 isolation=_describe_isolation(settings),
             )
         )
     ]
+
+
+def _describe_start(settings: Settings) -> str:
+    from pytest_stateless.forkserver.spawner import can_fork  # noqa: PLC0415 (where it is used)
+
+    if settings.start != "auto":
+        return settings.start
+    return "cold" if can_fork() else "spawn"
 
 
 def _origin(settings: Settings, name: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_stateless.errors import ConfigurationError, StatelessWarning
 from pytest_stateless.forkserver import probe
+from pytest_stateless.forkserver.spawner import can_fork
 from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.instance.drive import run
 from pytest_stateless.instance.fleet import Fleet
@@ -229,7 +230,7 @@ class Platform:
                 f"{reason}, and start = {start!r} ({origin}) makes instances that do not have it; "
                 "leave start at 'auto' or set 'snapshot', which forks this process as it stands"
             )
-        if self.is_enforced and not hasattr(os, "fork"):
+        if self.is_enforced and not can_fork():
             raise ConfigurationError(
                 f"{reason}, and {sys.platform} cannot fork this process; name the app as "
                 "'module:attribute', and give functions at the top level of a module"
@@ -257,6 +258,11 @@ class Platform:
             ConfigurationError: A service path of the settings does not exist.
             SandboxUnavailableError: This machine refuses the isolation.
         """
+        if self.start_method != "spawn" and not can_fork():
+            raise ConfigurationError(
+                f"start = {self.start_method!r} forks, and {sys.platform} cannot; leave start at "
+                "'auto', which starts a new interpreter for each instance there"
+            )
         # not before: a fixture of the test may have to make it
         folders = [_service_folder(path) for path in self.settings.service_paths]
         seal = provision.seal(
@@ -274,9 +280,11 @@ class Platform:
     @property
     def start_method(self) -> StartMethod:
         """How the instances of this test come to be."""
-        if self.settings.start == "auto":
-            return "snapshot" if self.inheritance.app is not None else "cold"
-        return self.settings.start
+        if self.settings.start != "auto":
+            return self.settings.start
+        if self.inheritance.app is not None:
+            return "snapshot"
+        return "cold" if can_fork() else "spawn"
 
     def use(self, app: object, name: str, place: Frame | None) -> None:
         """Serve an app object of this process, until the end of the test.
@@ -376,7 +384,7 @@ class Platform:
         Raises:
             SandboxUnavailableError: This machine refuses the isolation.
         """
-        if not self.is_enforced or self.start_method == "snapshot":
+        if not self.is_enforced or self.start_method == "snapshot" or not can_fork():
             return
         self.fleet.zygote(self.isolation)
         self._preload_coverage()

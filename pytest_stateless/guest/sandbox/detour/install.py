@@ -85,7 +85,11 @@ class Detour:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, D102 (as the function)
         if SESSION.guard is None:
             return self._original(*args, **kwargs)
-        return self._handler(self._original, *args, **kwargs)
+        try:
+            return self._handler(self._original, *args, **kwargs)
+        except OSError as error:
+            # as from the function itself, which has no frames
+            raise error.with_traceback(None)  # noqa: B904 (it is the same one)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (what a class has in the function's place)
         return getattr(self.__dict__["_original"], name)
