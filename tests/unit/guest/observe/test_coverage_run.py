@@ -97,7 +97,7 @@ def test_a_line_that_runs_again_is_told_again(run: Callable[..., None]) -> None:
 def test_branches_are_told_as_pairs_of_lines(run: Callable[..., None]) -> None:
     run("""
         import app
-        measuring = CoverageRun(order(branch=True))
+        measuring = CoverageRun(order(branch=True, core="ctrace"))
         measuring.start()
         app.small(9)
         message = measuring.take()
