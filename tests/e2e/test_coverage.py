@@ -382,8 +382,8 @@ def test_a_line_that_ran_in_an_instance_has_the_contexts_of_its_tests(
 @pytest.fixture(scope="module")
 def contexts(suite: Suite) -> tuple[dict[str, Any], dict[str, Any]]:
     (suite.folder / "contexts.cfg").write_text("[run]\ncore = ctrace\n")  # sysmon knows none
-    options = ("--cov=shop", "--cov-context=test", "--cov-config=contexts.cfg")
-    options = (*options, "-k", "branches or a_warm_instance")
+    measure = ("--cov=shop", "--cov-context=test", "--cov-config=contexts.cfg")
+    options = (*measure, "-k", "branches or a_warm_instance")
     return suite.with_pytest_cov(*options), suite.with_pytest_cov(*options, "--no-stateless")
 
 
