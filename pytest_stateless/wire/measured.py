@@ -11,8 +11,8 @@ class Measured:
 
     Attributes:
         is_branch: Whether pairs of lines that followed each other were measured, or lines.
-        modules: Of the packages and modules that the order names: those that are imported here,
-            each with its file; empty for one that has none.
+        modules: Of the packages and modules that the order names: those that ran here, each with
+            its file; empty for one that has none, or whose import failed.
         tracers: Files that a plugin of coverage.py takes care of, each with the plugin's name.
         blob: A JSON object: for each absolute path a list of line numbers, or of pairs of them.
             What coverage.py itself would send (`CoverageData.dumps`) is a program in SQL; what

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 120
 NO_PLUGINS = ("--disable-plugin-autoload", "-p", "stateless", "-p", "no:cacheprovider", "-q")
-# A new interpreter takes its time: of the suite, what makes every kind of exchange once.
+# A new interpreter takes its time: of the suite, what makes every kind of exchange once. Nothing of
+# the app is imported by these tests themselves.
 FEW = ("-k", "a_warm_instance or the_async_client or events")
 
 FILES = {
@@ -172,7 +173,6 @@ FILES = {
     "tests/test_shop.py": """
         import asyncio
         import pytest
-        from shop.prices import double
 
         def test_branches(stateless):
             assert stateless.get("/price/tea").text == "3"
@@ -190,6 +190,7 @@ FILES = {
             assert stateless.get("/fail").status_code == 500
 
         def test_a_function(stateless):
+            from shop.prices import double
             assert stateless.call(double, 2) == 4
 
         @pytest.mark.stateless(app="shop.fastapi_app:app")
@@ -380,7 +381,9 @@ def test_a_line_that_ran_in_an_instance_has_the_contexts_of_its_tests(
 
 @pytest.fixture(scope="module")
 def contexts(suite: Suite) -> tuple[dict[str, Any], dict[str, Any]]:
-    options = ("--cov=shop", "--cov-context=test", "-k", "branches or a_warm_instance")
+    (suite.folder / "contexts.cfg").write_text("[run]\ncore = ctrace\n")  # sysmon knows none
+    measure = ("--cov=shop", "--cov-context=test", "--cov-config=contexts.cfg")
+    options = (*measure, "-k", "branches or a_warm_instance")
     return suite.with_pytest_cov(*options), suite.with_pytest_cov(*options, "--no-stateless")
 
 

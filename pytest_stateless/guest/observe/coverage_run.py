@@ -129,7 +129,7 @@ class CoverageRun:
         tracers = {path: data.file_tracer(path) for path in run} if self.order.plugins else {}
         return Measured(
             is_branch=self.order.is_branch,
-            modules=dict(_imported(self.order.modules)),
+            modules=dict(_met(self.order.modules, run)),
             tracers={path: name for path, name in tracers.items() if name},
             blob=json.dumps(run, separators=(",", ":")).encode(),
         )
@@ -219,12 +219,17 @@ def _given(value: Option) -> bool | str | list[str]:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _imported(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _met(names: Iterable[str], run: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Find which of these modules were imported, also one whose import failed."""
     for name in names:
         module = sys.modules.get(name)
         if module is not None:
             file = getattr(module, "__file__", None)
             yield name, file if isinstance(file, str) else ""
+        else:
+            origin = getattr(_find(name), "origin", None)
+            if isinstance(origin, str) and os.path.realpath(origin) in run:
+                yield name, ""
 
 
 @contextlib.contextmanager

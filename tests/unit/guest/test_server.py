@@ -17,6 +17,7 @@ import pytest_stateless
 from pytest_stateless.guest.server import Server
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.wire.framing import Decoder
+from pytest_stateless.wire.measured import Measured
 from pytest_stateless.wire.messages import (
     Begin,
     Call,
@@ -363,17 +364,19 @@ out = os.dup(1)
 from pytest_stateless.guest.server import Server
 from pytest_stateless.wire.framing import encode
 from pytest_stateless.wire.messages import *
+from pytest_stateless.model.coverage_order import CoverageOrder
 from pytest_stateless.model.first_party import FirstParty
 begin = Begin(
     app=APP, setup="", environ={}, sys_path=(), cwd=FOLDER, argv=(),
     first_party=FirstParty(roots=(FOLDER,)), memory_bytes=1 << 30,
+    coverage=CoverageOrder(options={"run:source_dirs": (FOLDER,)}) if MEASURES else None,
 )
 for turn in range(2):  # only the last one may speak
     server = Server(begin, lambda message: os.write(out, encode(message)))
     server.listen()
     if not turn:
         server.leave()
-if server.start(Start(log_levels={"shop": 10}, is_learning=True)):
+if server.start(Start(log_levels={"shop": 10}, is_learning=not MEASURES)):
     for path in PATHS:
         server.handle(Serve(
             number=1, request_id="r", method="GET", scheme="https", host="localhost", port=443,
@@ -388,8 +391,9 @@ def sealed(tmp_path: Path) -> Callable[..., list[Message]]:
     (tmp_path / "srv_shop.py").write_text(SHOP)
     (tmp_path / "shop_late.py").write_text("import colorsys\n")
 
-    def run(*paths: str, app: str = "srv_shop:wsgi") -> list[Message]:
-        head = f"FOLDER, APP, PATHS = {str(tmp_path)!r}, {app!r}, {paths!r}\n"
+    def run(*paths: str, app: str = "srv_shop:wsgi", measures: bool = False) -> list[Message]:
+        given = (str(tmp_path), app, paths, measures)
+        head = f"FOLDER, APP, PATHS, MEASURES = {given!r}\n"
         done = subprocess.run(
             [sys.executable, "-c", head + textwrap.dedent(PROGRAM)],
             check=False,
@@ -451,3 +455,24 @@ def test_modules_that_a_request_imports_are_told_once_and_the_user_s_own_are_not
     assert [bool(one.modules) for one in dones] == [False, True, False]
     assert {"fractions", "colorsys"} <= set(dones[1].modules)
     assert "shop_late" not in dones[1].modules
+
+
+def test_which_lines_ran_is_told_just_before_the_end_of_each_request(
+    sealed: Callable[..., list[Message]], tmp_path: Path
+) -> None:
+    started, *said = sealed("/", "/import", measures=True)
+    assert isinstance(started, Started)
+    assert kinds(said) == [ResponseStart, ResponseBody, Measured, Done] * 2
+    first, second = (json.loads(one.blob) for one in said if isinstance(one, Measured))
+    # what the start ran is told with the first request
+    assert 2 in first[str(tmp_path / "srv_shop.py")]
+    assert second[str(tmp_path / "shop_late.py")] == [1]
+
+
+def test_which_lines_ran_is_told_of_a_start_that_fails(
+    sealed: Callable[..., list[Message]], tmp_path: Path
+) -> None:
+    measured, failed = sealed(app="srv_shop:broken()", measures=True)
+    assert isinstance(failed, StartFailed)
+    assert isinstance(measured, Measured)
+    assert list(json.loads(measured.blob)) == [str(tmp_path / "srv_shop.py")]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import pickle
 import signal
@@ -12,15 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from coverage.config import CoverageConfig
 
 import pytest_stateless
 from pytest_stateless.errors import SandboxUnavailableError
+from pytest_stateless.forkserver.handle import ZygoteHandle
 from pytest_stateless.instance.drive import run
 from pytest_stateless.instance.fleet import Fleet
 from pytest_stateless.instance.handle import InstanceGone
 from pytest_stateless.instance.recipe import Recipe
+from pytest_stateless.model.coverage_order import CoverageOrder
 from pytest_stateless.model.first_party import FirstParty
-from pytest_stateless.wire.control import Seal, Signal
+from pytest_stateless.wire.control import Preload, Preloaded, Seal, Signal
+from pytest_stateless.wire.measured import Measured
 from pytest_stateless.wire.messages import (
     Begin,
     Call,
@@ -34,7 +39,7 @@ from pytest_stateless.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.wire.messages import Message
@@ -106,8 +111,8 @@ def world(tmp_path: Path) -> World:
 class TrackedFleet(Fleet):
     """Closes the handles of all instances at its end, also of those that a test never retires."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, on_measured: Callable[[Measured], None] = lambda _: None) -> None:
+        super().__init__(on_measured)
         self.made: list[InstanceHandle] = []
 
     def _start(self, recipe: Recipe) -> InstanceHandle:
@@ -564,3 +569,89 @@ def test_close_leaves_no_process_and_no_descriptor(world: World) -> None:
     fleet.close()  # harmless
     await_none_of(processes)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 (as above)
+
+
+# coverage
+
+
+def measured_world(world: World) -> Begin:
+    """What an instance becomes in which other people's modules are measured."""
+    order = CoverageOrder(options={"run:source_dirs": (world.begin.sys_path[1],)})
+    return dataclasses.replace(world.begin, coverage=order)
+
+
+def files_in(*measured: Message) -> set[str]:
+    return {
+        Path(path).name
+        for one in measured
+        if isinstance(one, Measured)
+        for path in json.loads(one.blob)
+    }
+
+
+def serve_once(fleet: Fleet, world: World, message: Begin) -> list[Message]:
+    """Run something in a fresh instance, and list what it says until it is done."""
+    handle = fleet.acquire(world.recipe)
+    begin(fleet, handle, message)
+    blob = pickle.dumps((int, (), {}))
+    handle.post(Call(number=1, blob=blob, timeout_s=30))
+    said: list[Message] = []
+    while not isinstance(one := run(handle.next_message(time.monotonic() + 60)), Done):
+        said.append(one)
+    return said
+
+
+def test_what_is_imported_ahead_is_measured_there_and_the_rest_in_instances(world: World) -> None:
+    ahead: list[Measured] = []
+    message = measured_world(world)
+    with contextlib.closing(TrackedFleet(ahead.append)) as fleet:
+        fleet.preload_coverage(message)
+        run(fleet.learn(message, START, world.recipe))
+        assert {"flt_plain.py", "flt_swallows.py"} <= files_in(*ahead)
+        said = serve_once(fleet, world, message)
+    assert files_in(*said) >= {"flt_swallows.py", "flt_writes.py", "flt_threads.py"}
+    assert "flt_plain.py" not in files_in(*said)
+
+
+def test_without_an_order_nothing_is_measured_and_coverage_is_not_imported(
+    fleet: Fleet, world: World
+) -> None:
+    fleet.preload_coverage(world.begin)
+    learn(fleet, world)
+    assert not any(isinstance(one, Measured) for one in serve_once(fleet, world, world.begin))
+    assert ask(fresh(fleet, world), "'coverage' in __import__('sys').modules") is False
+
+
+def test_coverage_is_imported_ahead_once_for_each_zygote(
+    fleet: Fleet, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[Preload] = []
+    preload = ZygoteHandle.preload
+
+    def noted(self: ZygoteHandle, message: Preload) -> Preloaded:
+        orders.append(message)
+        return preload(self, message)
+
+    monkeypatch.setattr(ZygoteHandle, "preload", noted)
+    message = measured_world(world)
+    for _ in range(2):
+        fleet.preload_coverage(message)
+    assert [order.modules for order in orders] == [("coverage",)]
+    bare = dataclasses.replace(message, app="", coverage=None)
+    handle = fleet.acquire(world.recipe)
+    begin(fleet, handle, bare)
+    assert ask(handle, "'coverage' in __import__('sys').modules") is True
+    fleet.zygote().close()
+    fleet.preload_coverage(message)
+    assert len(orders) == 2
+
+
+def test_a_zygote_is_not_measured_by_variables_for_new_interpreters(
+    fleet: Fleet, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", CoverageConfig().serialize())
+    monkeypatch.chdir(world.project)
+    for is_spawn in (False, True):
+        world.recipe = dataclasses.replace(world.recipe, is_spawn=is_spawn)
+        handle = fresh(fleet, world, bare=True)
+        assert ask(handle, "'coverage' in __import__('sys').modules") is False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pytest_stateless
+from pytest_stateless.model.coverage_order import CoverageOrder
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.model.platform import find_profile
 from pytest_stateless.session import provision
@@ -316,6 +317,18 @@ def test_an_instance_gets_the_test_process_as_it_is_now(
     assert (begin.app, begin.setup) == ("shop:app", "tests.sealed:setup")
     assert begin.memory_bytes == LAMBDA.memory_bytes
     assert not begin.sends_exceptions
+
+
+def test_a_measured_instance_is_told_what_to_measure_and_starts_nothing_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COVERAGE_PROCESS_START", "setup.cfg")
+    assert become(Settings()).environ["COVERAGE_PROCESS_START"] == "setup.cfg"
+    order = CoverageOrder(options={"run:branch": True})
+    boundary = FirstParty(roots=("/nowhere",))
+    begin = provision.begin(Settings(), boundary, with_app=True, coverage=order)
+    assert begin.coverage == order
+    assert "COVERAGE_PROCESS_START" not in begin.environ
 
 
 def test_the_environment_of_the_test_beats_the_settings_and_these_the_platform(
