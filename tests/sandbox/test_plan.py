@@ -16,6 +16,7 @@ from pytest_stateless.guest.sandbox.plan import (
     MapUser,
     MountProc,
     MountTmp,
+    NarrowBounds,
     PutBack,
     ReplaceDevices,
     Unshare,
@@ -103,7 +104,8 @@ def test_root_needs_no_user_namespace(*, has_pid: bool) -> None:
 
 def test_the_zygote_s_tree_becomes_read_only_when_all_its_mounts_are_made() -> None:
     devices, read_only = ReplaceDevices(names=DEVICES), MakeReadOnly(path="/")
-    assert plan_zygote(has_pid=True) == (MountProc(), devices, read_only)
+    bounds = NarrowBounds(keep=FILE_CAPABILITIES)
+    assert plan_zygote(has_pid=True) == (MountProc(), devices, read_only, bounds)
 
 
 def test_without_a_pid_namespace_the_zygote_keeps_the_proc_of_the_host() -> None:

@@ -19,6 +19,7 @@ from pytest_stateless.guest.sandbox.plan import (
     MapUser,
     MountProc,
     MountTmp,
+    NarrowBounds,
     PutBack,
     ReplaceDevices,
     RestrictWrites,
@@ -83,6 +84,8 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
             linux.move_mount(what, tree, operation.path)
         case KeepApart():
             landlock.keep_apart(what)
+        case NarrowBounds():
+            linux.narrow_bounds(what, operation.keep)
         case DropCapabilities():
             linux.drop_capabilities(what, operation.keep)
         case ForbidNewPrivileges():

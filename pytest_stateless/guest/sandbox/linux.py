@@ -29,7 +29,7 @@ _MOVE_MOUNT_F_EMPTY_PATH = 4
 _MOUNT_ATTR_RDONLY = 1
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
+_PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 39, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -182,14 +182,9 @@ def forbid_new_privileges(what: str) -> None:
 
 
 def drop_capabilities(what: str, keep: tuple[int, ...]) -> None:
-    """Give up every capability but `keep`, in all five sets, capabilities(7).
-
-    Whoever has no CAP_SETPCAP cannot narrow the bounding set; `no_new_privs` makes it worth
-    nothing.
-    """
-    effective, permitted = _capabilities(what)
-    if effective >> CAP_SETPCAP & 1:
-        _narrow_bounds(what, keep)
+    """Give up every capability but `keep`, in all five sets, capabilities(7)."""
+    narrow_bounds(what, keep)
+    _, permitted = _capabilities(what)
     prctl(what, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     mask = sum(1 << number for number in keep) & permitted
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
@@ -198,16 +193,22 @@ def drop_capabilities(what: str, keep: tuple[int, ...]) -> None:
     checked(what, "capset", lambda: _libc().capset(header, data))
 
 
-def _narrow_bounds(what: str, keep: tuple[int, ...]) -> None:
-    capability = 0
-    while True:
-        try:
-            is_bounded = prctl(what, _PR_CAPBSET_READ, capability)
-        except SandboxSetupError:  # EINVAL: past the last capability of this kernel
-            return
-        if is_bounded and capability not in keep:
+def narrow_bounds(what: str, keep: tuple[int, ...]) -> None:
+    """Let no program that this process or its children execute gain other capabilities.
+
+    Whoever has no CAP_SETPCAP cannot, and `no_new_privs` makes it worth nothing then.
+
+    Args:
+        what: The operation, for the error.
+        keep: Which they may.
+    """
+    if not has_capability(CAP_SETPCAP):
+        return
+    with open("/proc/self/status", "rb") as status:
+        bounds = int(status.read().partition(b"CapBnd:")[2].split(None, 1)[0], 16)
+    for capability in range(bounds.bit_length()):
+        if bounds >> capability & 1 and capability not in keep:
             prctl(what, _PR_CAPBSET_DROP, capability)
-        capability += 1
 
 
 def _capabilities(what: str) -> tuple[int, int]:

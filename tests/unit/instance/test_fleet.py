@@ -651,7 +651,7 @@ def test_a_zygote_is_not_measured_by_variables_for_new_interpreters(
 ) -> None:
     monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", CoverageConfig().serialize())
     monkeypatch.chdir(world.project)
-    for is_spawn in (False, True):
-        world.recipe = dataclasses.replace(world.recipe, is_spawn=is_spawn)
+    for start in ("cold", "spawn"):
+        world.recipe = dataclasses.replace(world.recipe, start=start)
         handle = fresh(fleet, world, bare=True)
         assert ask(handle, "'coverage' in __import__('sys').modules") is False
