@@ -21,7 +21,8 @@ from pytest_stateless.session.settings import Layer, resolve
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from sealed_instances import Host, Sealed
+    from sealed_instances import Sealed
+    from watched_host import Host
 
     from pytest_stateless.session.stateless import Stateless
 

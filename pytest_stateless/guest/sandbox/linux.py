@@ -184,11 +184,11 @@ def forbid_new_privileges(what: str) -> None:
 def drop_capabilities(what: str, keep: tuple[int, ...]) -> None:
     """Give up every capability but `keep`, in all five sets, capabilities(7).
 
-    Whoever has no CAP_SETPCAP cannot narrow the bounding set; `no_new_privs` makes it worth
-    nothing.
+    The bounding set is left as it is where `no_new_privs` has made it worth nothing, and where
+    there is no CAP_SETPCAP to narrow it with.
     """
     effective, permitted = _capabilities(what)
-    if effective >> CAP_SETPCAP & 1:
+    if effective >> CAP_SETPCAP & 1 and not forbids_new_privileges():
         _narrow_bounds(what, keep)
     prctl(what, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     mask = sum(1 << number for number in keep) & permitted

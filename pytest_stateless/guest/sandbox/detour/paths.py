@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_stateless.guest.sandbox.detour.guard import refuse
 from pytest_stateless.guest.sandbox.detour.quota import PAGE_BYTES
 from pytest_stateless.guest.sandbox.detour.session import SESSION, Passing
-from pytest_stateless.guest.sandbox.detour.view import TMP, exists
+from pytest_stateless.guest.sandbox.detour.view import exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +120,8 @@ def symlink(original: Function, source: Any, path: Any, *args: Any, **kwargs: An
     view = SESSION.view
     text = os.fsdecode(source)
     stored = source
-    if view is not None and text.startswith(TMP) and view.is_tmp(text):
-        stored = view.located(text)
+    if view is not None and view.outside_name(text) != text:
+        stored = view.outside_name(text)
     located = SESSION.locate(path, kwargs.get("dir_fd"), follows=False)
     if located is None and stored is source:
         original(source, path, *args, **kwargs)

@@ -75,6 +75,19 @@ class View:
         """Return where on the host a canonical path is."""
         return self.private + canonical[len(TMP) :] if self.is_tmp(canonical) else canonical
 
+    def outside_name(self, path: str) -> str:
+        """Return what an absolute path is called by those who do not share this view.
+
+        Args:
+            path: As the app has written it, without links being looked at.
+
+        Returns:
+            The same where both call it alike.
+        """
+        if "/../" in f"{path}/" or is_within(path, (self.private,)):
+            return path
+        return self.located(path)
+
     def is_tmp(self, canonical: str) -> bool:
         """Tell whether a canonical path is in the app's own `/tmp`."""
         if not self.private or not canonical.startswith(TMP):
