@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.guest.sandbox.detour import real
 
@@ -154,6 +154,11 @@ def descriptor_path(descriptor: int) -> str:
     except OSError:
         return ""
     return target if target.startswith("/") else ""
+
+
+def given(path: Any) -> Any:  # noqa: ANN401 (an argument of any kind)
+    """Return a path argument as an error of the interpreter's names it."""
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 def exists(path: str) -> bool:
