@@ -103,6 +103,8 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
 def _detour(operation: DetourPython) -> None:
     from pytest_stateless.guest.sandbox.detour import install  # noqa: PLC0415 (where it is used)
 
+    for folder in operation.writable:
+        os.stat(folder)  # as a mount would notice that it is gone
     install.show_tmp(operation.private, operation.size_bytes, operation.visible, operation.writable)
     install.guard_writes((operation.private, *operation.writable), operation.devices)
     install.guard_signals()

@@ -21,7 +21,7 @@ unshare(2), user_namespaces(7), mount_setattr(2), open_tree(2), move_mount(2), c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class RestrictWrites:
     """
 
     folders: tuple[str, ...]
-    devices: tuple[str, ...]
+    devices: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +167,7 @@ class DetourPython:
     size_bytes: int
     visible: tuple[str, ...]
     writable: tuple[str, ...]
-    devices: tuple[str, ...]
+    devices: tuple[str, ...] = field(repr=False)
 
 
 Operation = (
