@@ -267,6 +267,7 @@ class Platform:
         """
         self.reset()
         self.fleet.close()
+        self.coverage.write()
         self._local.close()
         return self.totals
 
