@@ -435,6 +435,7 @@ class Platform:
         """
         self.reset()
         self.fleet.close()
+        self.coverage.write()
         self._local.close()
         return self.totals
 
