@@ -7,6 +7,7 @@ import os
 import traceback
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import SandboxSetupError
 from pytest_stateless.guest.sandbox import linux
@@ -14,6 +15,9 @@ from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import plan_instance, plan_namespaces, plan_zygote
 from pytest_stateless.guest.sandbox.prove import prove
 from pytest_stateless.wire.control import Seal
+
+if TYPE_CHECKING:
+    from pytest_stateless.wire.control import Disk
 
 _TMP_BYTES = 1 << 20
 _OK = "ok"
@@ -32,8 +36,11 @@ class Probe:
     refusal: str = ""
 
 
-def probe() -> Probe:
+def probe(disk: Disk | None = None) -> Probe:
     """Seal a throw-away process as an instance is sealed, and prove it.
+
+    Args:
+        disk: A disk of its own, if it shall have one.
 
     Returns:
         What happened.
@@ -47,7 +54,7 @@ def probe() -> Probe:
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
-        _run(writer, is_privileged=is_privileged)
+        _run(writer, Seal(tmp_bytes=_TMP_BYTES, disk=disk), is_privileged=is_privileged)
     os.close(writer)
     with open(reader, "rb") as file:
         said = file.read().decode(errors="replace")
@@ -55,10 +62,9 @@ def probe() -> Probe:
     return Probe(is_privileged=is_privileged, refusal="" if said == _OK else said or "it crashed")
 
 
-def _run(writer: int, *, is_privileged: bool) -> None:
+def _run(writer: int, seal: Seal, *, is_privileged: bool) -> None:
     said = _OK
     try:
-        seal = Seal(tmp_bytes=_TMP_BYTES)
         apply(
             plan_namespaces(
                 uid=os.getuid(), gid=os.getgid(), is_privileged=is_privileged, has_pid=False

@@ -79,7 +79,7 @@ class Server:
         self.is_disconnected = is_disconnected
         self.sends_exceptions = begin.sends_exceptions
         self.stack = StackReader(begin.first_party)
-        self.observer = Observer(self.stack) if is_sealed else None
+        self.observer = Observer(self.stack, has_disk=begin.has_disk) if is_sealed else None
         self.compiled: list[str] = []
         self.asked: Mapping[str, None] = {}
         self._begin = begin

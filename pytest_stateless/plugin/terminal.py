@@ -30,6 +30,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if state.not_enforced:
         return [f"stateless: {format_not_enforced(state.not_enforced)}"]
     settings = settings_for(config, None)
+    isolation, writes = _describe_isolation(settings, str(config.rootpath))
     return [
         format_header(
             HeaderFacts(
@@ -38,7 +39,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
                 platform=settings.platform,
                 platform_origin=_origin(settings, "platform"),
                 start="cold" if settings.start == "auto" else settings.start,
-                isolation=_describe_isolation(),
+                isolation=isolation,
+                writes=writes,
             )
         )
     ]
@@ -48,13 +50,32 @@ def _origin(settings: Settings, name: str) -> str:
     return settings.origins.get(name, "default")
 
 
-def _describe_isolation() -> str:
+def _describe_isolation(settings: Settings, rootdir: str) -> tuple[str, str]:
+    """Say what seals an instance, and what becomes of its writes where that goes without saying."""
     from pytest_stateless.forkserver.probe import probe  # noqa: PLC0415 (only where it is used)
 
     found = probe()
     if found.refusal:
-        return f"none: this machine refuses namespaces ({found.refusal})"
-    return "namespace (kernel, root)" if found.is_privileged else "namespace (kernel, unprivileged)"
+        return f"none: this machine refuses namespaces ({found.refusal})", ""
+    who = "root" if found.is_privileged else "unprivileged"
+    return f"namespace (kernel, {who})", _describe_writes(settings, rootdir)
+
+
+def _describe_writes(settings: Settings, rootdir: str) -> str:
+    from pytest_stateless.forkserver.probe import probe  # noqa: PLC0415 (only where it is used)
+    from pytest_stateless.model.platform import find_profile  # noqa: PLC0415
+    from pytest_stateless.model.quantity import format_size  # noqa: PLC0415
+    from pytest_stateless.session.disk import own_disk  # noqa: PLC0415
+
+    platform = settings.platform
+    note = settings.origins.get("writes", platform.name)
+    if platform.writes == "refuse":
+        is_usual = find_profile(platform.name).writes == "refuse"
+        return "" if is_usual else f"refused ({note})"
+    refusal = probe(own_disk(platform.disk_bytes, needed=(rootdir,), visible=())).refusal
+    if refusal:
+        return f"cannot be discarded: this machine refuses overlays ({refusal})"
+    return f"discarded ({note}; {format_size(platform.disk_bytes)})"
 
 
 @pytest.hookimpl(trylast=True)

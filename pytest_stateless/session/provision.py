@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from pytest_stateless.guest.adapter.context import lambda_environment
 from pytest_stateless.model.app_reference import parse_app_reference
 from pytest_stateless.model.first_party import FirstParty
+from pytest_stateless.session.disk import own_disk
 from pytest_stateless.wire.control import Seal
 from pytest_stateless.wire.messages import Begin
 
@@ -155,11 +156,16 @@ def seal(settings: Settings, surroundings: Surroundings, service_paths: Iterable
         str(_OWN_FOLDER.parent),
         *sys.path,
     )
-    writable = tuple(sorted({os.path.realpath(path) for path in service_paths}))
+    platform = settings.platform
+    folders = tuple(path for path in needed if path)
+    visible = _outermost(folders)
     return Seal(
-        tmp_bytes=settings.platform.tmp_bytes,
-        visible=_outermost(tuple(path for path in needed if path)),
-        writable=writable,
+        tmp_bytes=platform.tmp_bytes,
+        visible=visible,
+        writable=tuple(sorted({os.path.realpath(path) for path in service_paths})),
+        disk=own_disk(platform.disk_bytes, needed=folders, visible=visible)
+        if platform.writes == "discard"
+        else None,
     )
 
 
@@ -201,6 +207,7 @@ def begin(
         first_party=boundary,
         memory_bytes=settings.platform.memory_bytes,
         sends_exceptions=settings.raises_app_exceptions or not with_app,
+        has_disk=settings.platform.writes == "discard",
     )
 
 

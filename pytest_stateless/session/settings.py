@@ -13,13 +13,18 @@ from pytest_stateless.model.platform import PlatformProfile, find_profile
 from pytest_stateless.model.quantity import parse_duration, parse_size
 from pytest_stateless.model.rule import Severity
 from pytest_stateless.model.suppression import Suppression, parse_suppression
-from pytest_stateless.session.options import DEFAULT_PLATFORM, OPTIONS, Isolation, Start
+from pytest_stateless.session.options import (
+    DEFAULT_PLATFORM,
+    OPTIONS,
+    Isolation,
+    Start,
+    Writes,
+)
 
 _LATER = {
     ("start", "snapshot"): "start method 'snapshot' is not in this release",
     ("isolation", "landlock"): "isolation 'landlock' is not in this release",
     ("isolation", "fake"): "isolation 'fake' is not in this release",
-    ("writes", "discard"): "stateless_writes = 'discard' is not in this release",
 }
 
 
@@ -29,7 +34,7 @@ class Settings:
 
     Attributes:
         app: The app reference, empty if there is none.
-        platform: The profile, with the test's own sizes applied.
+        platform: The profile, with the test's own sizes and its way of writing applied.
         start: How an instance comes to be.
         isolation: What seals it.
         service_paths: Absolute folders that stay writable.
@@ -130,6 +135,9 @@ def _check_choice(name: str, value: object, origin: str) -> None:
 def _platform(values: Mapping[str, object]) -> PlatformProfile:
     profile = find_profile(_text(values, "platform") or DEFAULT_PLATFORM)
     tmp_size, memory, timeout = (values.get(name) for name in ("tmp_size", "memory", "timeout"))
+    writes = _text(values, "writes")
+    if writes:
+        profile = dataclasses.replace(profile, writes=cast("Writes", writes))
     if tmp_size is not None:
         profile = dataclasses.replace(profile, tmp_bytes=parse_size(tmp_size, name="tmp_size"))
     if memory is not None:

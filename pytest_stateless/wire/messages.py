@@ -50,6 +50,7 @@ class Begin:
         first_party: What counts as the user's code.
         memory_bytes: What the platform gives, for Lambda's context and variables.
         sends_exceptions: Whether exceptions of the app travel as objects.
+        has_disk: Whether it has a disk of its own, where writes are discarded with it.
     """
 
     app: str
@@ -61,6 +62,7 @@ class Begin:
     first_party: FirstParty
     memory_bytes: int
     sends_exceptions: bool = False
+    has_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

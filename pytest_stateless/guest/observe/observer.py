@@ -1,4 +1,7 @@
-"""The observer of one instance: what the app writes in vain, reads, and leaves running."""
+"""The observer of one instance: what the app writes in vain, reads, and leaves running.
+
+A write is in vain that is refused, finds no room, or goes to a disk that goes with its instance.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_stateless.guest.observe import databases, hook
 from pytest_stateless.guest.observe.anchor import find_anchor
 from pytest_stateless.guest.observe.attempts import attempt_of
+from pytest_stateless.guest.observe.disk import OwnDisk
 from pytest_stateless.guest.observe.origins import snapshot
 from pytest_stateless.guest.observe.processes import ProcessWatch
 from pytest_stateless.guest.observe.reads import ReadLog
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_stateless.guest.stack import StackReader
     from pytest_stateless.model.observation import Phase, Survivor
 
-_TELLING = frozenset({errno.EROFS, errno.ENOSPC, errno.EXDEV})
+_TELLING = frozenset({errno.EROFS, errno.ENOSPC, errno.EXDEV, errno.EOVERFLOW})
 
 
 class Observer:
@@ -35,10 +39,15 @@ class Observer:
     Args:
         stack: Reads stacks and knows what is first-party.
         writable: Absolute folders of service paths; what is read there does not count.
+        has_disk: Whether this process has a disk of its own, where writes are discarded with it.
     """
 
-    def __init__(self, stack: StackReader, writable: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, stack: StackReader, writable: tuple[str, ...] = (), *, has_disk: bool = False
+    ) -> None:
         self._stack = stack
+        self._has_disk = has_disk
+        self._disk: OwnDisk | None = None
         self._writes = WriteLog(stack)
         self._reads = ReadLog(writable)
         self._threads = ThreadWatch(stack)
@@ -51,6 +60,8 @@ class Observer:
         """Put the taps into this process, if no observer did, and look around."""
         hook.install()
         self._processes.installed()
+        if self._has_disk:
+            self._disk = self._writes.disk = OwnDisk()
 
     def begin(self, phase: Phase) -> None:
         """Watch from now on.
@@ -107,34 +118,35 @@ class Observer:
         self._reads.opened(path)
 
     def on_change(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
-        """Take down a change of the filesystem that will be refused."""
-        attempt = attempt_of(event, args, frame)
+        """Take down a change of the filesystem that will be refused, or discarded."""
+        attempt = attempt_of(event, args, frame, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
 
     def on_connect(self, database: object, frame: FrameType) -> None:
-        """Take down a database's creation that will be refused."""
+        """Take down a database's creation that will be refused, or discarded."""
         self._connecting.pop(get_ident(), None)
         named = databases.database_of(database)
         if named is None:
             return
         self._reads.opened(named.path)
-        attempt = databases.creation_of(named)
+        attempt = databases.creation_of(named, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
-        elif databases.needs_tracing(named):
+        is_refused = attempt is not None and attempt.outcome == "refused"
+        if not is_refused and databases.needs_tracing(named, self._disk):
             self._connecting[get_ident()] = named
             self._writes.database_path = named.path
 
     def on_connected(self, connection: sqlite3.Connection) -> None:
-        """Trace what is written to a database on a read-only disk."""
+        """Trace what is written to a database on a read-only disk, or on the instance's own."""
         database = self._connecting.pop(get_ident(), None)
         if database is not None:
             _trace(connection, database, weakref.ref(self))
 
     def on_statement(self, database: Database, statement: str, frame: FrameType) -> None:
-        """Take down a statement that will be refused."""
-        attempt = databases.write_of(database, statement)
+        """Take down a statement that will be refused, or discarded."""
+        attempt = databases.write_of(database, statement, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
 

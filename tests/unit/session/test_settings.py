@@ -23,6 +23,7 @@ VALUES: dict[str, tuple[object, object]] = {
     "platform": ("vercel", "cloud-run"),
     "start": ("cold", "spawn"),
     "isolation": ("auto", "namespace"),
+    "writes": ("refuse", "discard"),
     "service_paths": (["/one"], ["/two", "/three"]),
     "fail_on": ("warning", "never"),
     "env": (["A=1"], ["B=2"]),
@@ -210,6 +211,18 @@ def test_a_platform_s_limits_are_those_of_its_profile_but_for_what_is_set() -> N
         vercel.timeout_s,
         vercel.request_bytes,
     )
+
+
+def test_what_becomes_of_writes_is_the_platform_s_choice_unless_somebody_says_so() -> None:
+    assert resolve().platform.writes == "refuse"
+    assert resolve(ini(platform="cloud-run")).platform.writes == "discard"
+    assert resolve(ini(platform="cloud-run", writes="refuse")).platform.writes == "refuse"
+    assert resolve(ini(writes="discard"), marker(platform="vercel")).platform.writes == "discard"
+    assert resolve(ini(writes="discard"), marker(writes="refuse")).platform.writes == "refuse"
+
+
+def test_a_disk_of_an_instance_s_own_has_half_of_its_memory() -> None:
+    assert resolve(ini(platform="cloud-run", memory="1 GB")).platform.disk_bytes == 512 * MB
 
 
 def test_a_timeout_can_be_shorter_than_a_second() -> None:
