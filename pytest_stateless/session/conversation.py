@@ -14,6 +14,7 @@ from pytest_stateless.errors import (
     InternalError,
     ProtocolError,
     SandboxSetupError,
+    SandboxUnavailableError,
 )
 from pytest_stateless.guest.observe.exception_blob import unpickle_exception
 from pytest_stateless.guest.stack import StackReader
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 _ERROR_PREFIX = len("E       ")
 """What pytest writes before each line of an exception's text."""
 _UNWIND_TIMEOUT_S = 5.0
+_OF_A_DISK = ("hold copy", "replace root")
+"""How the operations are described that only a disk of an instance's own needs."""
 
 
 class Conversation:
@@ -101,6 +104,7 @@ class Conversation:
         Raises:
             ColdStartError: The app did not become ready.
             ConfigurationError: The app reference is wrong.
+            SandboxUnavailableError: This machine refuses the disk that the settings ask for.
             SandboxSetupError: The instance could not be sealed.
             InstanceDiedError: It ended meanwhile.
             RequestTimeoutError: It took too long.
@@ -240,7 +244,7 @@ class Conversation:
                 self._remember(handle, begin, sources=answer.sources)
             case SealFailed():
                 self.drop()
-                raise SandboxSetupError(answer.operation, answer.syscall, answer.errno)
+                _fail_seal(answer)
             case StartFailed():
                 self.drop()
                 self._fail_start(answer)
@@ -375,6 +379,16 @@ class Conversation:
     def _note_limit(self, finding: Finding | None) -> None:
         if finding is not None:
             self._entry.limits.append(finding)
+
+
+def _fail_seal(failed: SealFailed) -> NoReturn:
+    error = SandboxSetupError(failed.operation, failed.syscall, failed.errno)
+    if failed.operation.startswith(_OF_A_DISK):
+        raise SandboxUnavailableError(
+            f"stateless_writes = 'discard' cannot be had on this machine: {error}; "
+            "with 'refuse' an instance needs no disk of its own"
+        ) from error
+    raise error
 
 
 def _messages_of(

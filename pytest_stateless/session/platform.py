@@ -263,6 +263,7 @@ class Platform:
                 f"start = {self.start_method!r} forks, and {sys.platform} cannot; leave start at "
                 "'auto', which starts a new interpreter for each instance there"
             )
+        self._check_writes()
         # not before: a fixture of the test may have to make it
         folders = [_service_folder(path) for path in self.settings.service_paths]
         seal = provision.seal(
@@ -275,6 +276,22 @@ class Platform:
             seal=seal,
             memory_bytes=self.settings.platform.memory_bytes,
             start=self.start_method,
+        )
+
+    def _check_writes(self) -> None:
+        """Insist on what was asked for, and say what became of what the platform would do."""
+        isolation = self.isolation
+        if self.settings.platform.writes == "refuse" or isolation == "namespace":
+            return
+        origin = self.settings.origins.get("writes")
+        if origin is not None:
+            raise ConfigurationError(
+                f"writes = 'discard' ({origin}) needs isolation 'namespace', and this test has "
+                f"{isolation!r}, which has no disk to give; set 'refuse', or allow namespaces"
+            )
+        self.totals.note(
+            f"{self.settings.platform.name} discards writes with their instance; isolation "
+            f"{isolation} cannot, and refuses them"
         )
 
     @property
@@ -360,7 +377,13 @@ class Platform:
             The message.
         """
         coverage = self.coverage.order() if self.is_enforced else None
-        begin = provision.begin(self.settings, self.boundary, with_app=with_app, coverage=coverage)
+        begin = provision.begin(
+            self.settings,
+            self.boundary,
+            with_app=with_app,
+            isolation=self.isolation if self.is_enforced else "namespace",
+            coverage=coverage,
+        )
         return dataclasses.replace(begin, app="") if self.inheritance.app is not None else begin
 
     def start(self) -> Start:

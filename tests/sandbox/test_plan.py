@@ -7,9 +7,11 @@ import pytest
 from pytest_stateless.guest.sandbox.plan import (
     DEVICES,
     FILE_CAPABILITIES,
+    SHARED_MEMORY,
     DropCapabilities,
     ForbidNewPrivileges,
     Hold,
+    HoldCopy,
     KeepApart,
     MakePrivate,
     MakeReadOnly,
@@ -19,20 +21,27 @@ from pytest_stateless.guest.sandbox.plan import (
     NarrowBounds,
     PutBack,
     ReplaceDevices,
+    ReplaceRoot,
+    Unmount,
     Unshare,
     describe,
     plan_instance,
     plan_namespaces,
     plan_zygote,
 )
-from pytest_stateless.wire.control import Seal
+from pytest_stateless.wire.control import Disk, Seal
 
+WHOLE = Disk(size_bytes=2, folders=("/", "/home", "/tmp/a"), kept=("/dev", "/proc", "/sys"))
 SEALS = (
     Seal(tmp_bytes=1),
     Seal(tmp_bytes=1, visible=("/tmp/a", "/tmp/b")),
     Seal(tmp_bytes=1, writable=("/tmp/a", "/srv/b")),
     Seal(tmp_bytes=1, visible=("/tmp/a",), writable=("/tmp/a/b", "/tmp/a/b/c")),
     Seal(tmp_bytes=1, visible=("/tmp/a",), writable=("/tmp/a",)),
+    Seal(tmp_bytes=1, visible=("/tmp/a",), disk=WHOLE),
+    Seal(tmp_bytes=1, visible=("/tmp/a", "/tmp/b"), writable=("/home/b", "/srv"), disk=WHOLE),
+    Seal(tmp_bytes=1, visible=("/tmp/a",), writable=("/home", "/tmp/a"), disk=WHOLE),
+    Seal(tmp_bytes=1, visible=("/tmp/a",), disk=Disk(size_bytes=2, folders=("/home/u", "/tmp/a"))),
 )
 seals = pytest.mark.parametrize("seal", SEALS)
 privileged = pytest.mark.parametrize("is_privileged", (True, False))
@@ -63,9 +72,10 @@ def test_what_is_held_is_put_back_once_and_writable_only_if_it_is_a_service_path
     seal: Seal,
 ) -> None:
     plan = plan_instance(seal, is_privileged=True)
-    held = [one.path for one in plan if isinstance(one, Hold)]
+    held = [one.path for one in plan if isinstance(one, (Hold, HoldCopy)) and one.path != "/"]
     put_back = {one.path: one.is_writable for one in plan if isinstance(one, PutBack)}
-    assert sorted(held) == sorted({*seal.visible, *seal.writable})
+    assert {*seal.visible, *seal.writable} <= {*held}
+    assert len(held) == len({*held})
     assert put_back == {path: path in seal.writable for path in held}
 
 
@@ -84,6 +94,63 @@ def test_an_instance_leaves_the_mounts_of_others_before_it_changes_any(
 ) -> None:
     first = plan_instance(seal, is_privileged=is_privileged)[0]
     assert first == Unshare(namespaces=("mount", "ipc"))
+
+
+with_a_disk = pytest.mark.parametrize("seal", [seal for seal in SEALS if seal.disk is not None])
+
+
+def kinds(seal: Seal) -> list[type[object]]:
+    return [type(one) for one in plan_instance(seal, is_privileged=True)]
+
+
+def test_an_instance_without_a_disk_of_its_own_has_nothing_of_one() -> None:
+    plan = plan_instance(Seal(tmp_bytes=1, visible=("/tmp/a",)), is_privileged=True)
+    assert not any(isinstance(one, (HoldCopy, ReplaceRoot, Unmount)) for one in plan)
+    assert [one.path for one in plan if isinstance(one, MountTmp)] == ["/tmp"]
+
+
+@with_a_disk
+def test_what_is_a_service_path_or_lies_in_one_is_no_copy(seal: Seal) -> None:
+    plan = plan_instance(seal, is_privileged=True)
+    copies = [one.path for one in plan if isinstance(one, HoldCopy)]
+    assert seal.disk is not None
+    assert {*copies} <= {*seal.disk.folders}
+    for path in seal.writable:
+        assert not any(copy == path or copy.startswith(path + "/") for copy in copies)
+
+
+@with_a_disk
+def test_the_disk_is_mounted_after_all_is_held_and_out_of_sight_before_anything_is_put_back(
+    seal: Seal,
+) -> None:
+    order = kinds(seal)
+    disk = order.index(MountTmp)
+    gone = order.index(ReplaceRoot if ReplaceRoot in order else Unmount)
+    assert Hold not in order[disk:]
+    assert disk < order.index(HoldCopy) < gone < order.index(PutBack)
+    assert HoldCopy not in order[gone:]
+
+
+@with_a_disk
+def test_the_last_that_is_mounted_is_empty_shared_memory_of_the_disk_s_size(seal: Seal) -> None:
+    assert seal.disk is not None
+    mounts = [one for one in plan_instance(seal, is_privileged=True) if isinstance(one, MountTmp)]
+    size = seal.disk.size_bytes
+    assert mounts[0] == mounts[-1] == MountTmp(path=SHARED_MEMORY, size_bytes=size)
+    assert kinds(seal)[-4] is MountTmp
+
+
+@privileged
+def test_only_root_replaces_the_root_and_keeps_what_is_not_on_the_disk(
+    *, is_privileged: bool
+) -> None:
+    folders = ("/",) if is_privileged else ("/home/u",)
+    seal = Seal(tmp_bytes=1, disk=Disk(size_bytes=2, folders=folders, kept=("/proc", "/sys")))
+    plan = plan_instance(seal, is_privileged=is_privileged)
+    held = [one.path for one in plan if isinstance(one, Hold)]
+    assert held == (["/proc", "/sys"] if is_privileged else [])
+    marks = {one.marks for one in plan if isinstance(one, HoldCopy)}
+    assert marks == {"trusted" if is_privileged else "user"}
 
 
 @pytest.mark.parametrize("has_pid", (True, False))

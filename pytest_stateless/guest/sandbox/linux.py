@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 CLONE_FLAGS = {"mount": 0x00020000, "ipc": 0x08000000, "user": 0x10000000, "pid": 0x20000000}
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
+MNT_DETACH = 2
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
+_FSOPEN_CLOEXEC, _FSMOUNT_CLOEXEC = 1, 1
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
 _AT_FDCWD = -100
 _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC if hasattr(os, "O_CLOEXEC") else 0
 _MOVE_MOUNT_F_EMPTY_PATH = 4
-_MOUNT_ATTR_RDONLY = 1
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _PR_CAPBSET_DROP = 24
@@ -85,9 +89,14 @@ def mount(  # noqa: PLR0913 (mount(2) has five arguments)
     )
 
 
-def unmount(what: str, target: str) -> None:
+def unmount(what: str, target: str, *, flags: int = 0) -> None:
     """Undo a mount, see umount(2) in the manual."""
-    checked(what, "umount2", lambda: _libc().umount2(os.fsencode(target), 0))
+    checked(what, "umount2", lambda: _libc().umount2(os.fsencode(target), flags))
+
+
+def pivot_root(what: str, root: str, old: str) -> None:
+    """Change the root of the mount namespace; see the manual."""
+    checked(what, "pivot_root", lambda: _libc().pivot_root(os.fsencode(root), os.fsencode(old)))
 
 
 def set_read_only(what: str, path: str) -> None:
@@ -149,6 +158,63 @@ def create_file(path: str) -> bool:
     if descriptor >= 0:
         os.close(descriptor)
     return bool(descriptor >= 0)
+
+
+def open_overlay(  # noqa: PLR0913 (what an overlay consists of)
+    what: str, *, source: str, lower: str, upper: str, work: str, is_user: bool
+) -> int:
+    """Make a detached overlay, without device nodes and set-user-id programs.
+
+    Args:
+        what: The operation, for the error.
+        source: Its name in the table of mounts.
+        lower: The folder that is seen through it.
+        upper: An empty folder that takes what is written.
+        work: An empty folder of the same filesystem, for the kernel's own use.
+        is_user: Whether it is to mark files as an ordinary user may.
+
+    Returns:
+        A descriptor of the mount.
+
+    Source: https://docs.kernel.org/filesystems/overlayfs.html; fs/overlayfs/params.c of Linux,
+    which refuses `userxattr` together with `redirect_dir`.
+    """
+    options: list[tuple[str, str | None]] = [
+        ("source", source),
+        ("lowerdir", lower),
+        ("upperdir", upper),
+        ("workdir", work),
+        ("index", "off"),
+        ("xino", "auto"),
+        ("userxattr", None) if is_user else ("redirect_dir", "on"),
+    ]
+    context = checked(what, "fsopen", lambda: _libc().syscall(_FSOPEN, b"overlay", _FSOPEN_CLOEXEC))
+    try:
+        for name, value in options:
+            _fsconfig(what, context, name, value)
+        checked(
+            what,
+            "fsconfig",
+            lambda: _libc().syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0),
+        )
+        attributes = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV
+        return checked(
+            what,
+            "fsmount",
+            lambda: _libc().syscall(_FSMOUNT, context, _FSMOUNT_CLOEXEC, attributes),
+        )
+    finally:
+        os.close(context)
+
+
+def _fsconfig(what: str, context: int, name: str, value: str | None) -> None:
+    command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
+    encoded = None if value is None else os.fsencode(value)
+    checked(
+        what,
+        "fsconfig",
+        lambda: _libc().syscall(_FSCONFIG, context, command, os.fsencode(name), encoded, 0),
+    )
 
 
 def prctl(what: str, option: int, *arguments: int) -> int:

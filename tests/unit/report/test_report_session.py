@@ -73,6 +73,13 @@ def test_the_header_tells_where_each_choice_came_from() -> None:
     )
 
 
+def test_the_header_tells_what_becomes_of_writes_where_it_is_given() -> None:
+    assert format_header(replace(FACTS, writes="discarded (cloud-run; 256 MB)")).endswith(
+        " | isolation namespace (kernel, unprivileged)"
+        " | writes outside /tmp discarded (cloud-run; 256 MB)"
+    )
+
+
 def test_the_header_says_when_no_app_is_set() -> None:
     assert format_header(replace(FACTS, app="")).startswith(
         "stateless: app not set (stateless_app, --stateless-app) | "
