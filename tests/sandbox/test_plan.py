@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_stateless.guest.sandbox.plan import (
     DEVICES,
     FILE_CAPABILITIES,
     SHARED_MEMORY,
+    DetourPython,
     DropCapabilities,
     ForbidNewPrivileges,
     Hold,
@@ -19,9 +22,11 @@ from pytest_stateless.guest.sandbox.plan import (
     MountProc,
     MountTmp,
     NarrowBounds,
+    Operation,
     PutBack,
     ReplaceDevices,
     ReplaceRoot,
+    RestrictWrites,
     Unmount,
     Unshare,
     describe,
@@ -30,6 +35,9 @@ from pytest_stateless.guest.sandbox.plan import (
     plan_zygote,
 )
 from pytest_stateless.wire.control import Disk, Seal
+
+if TYPE_CHECKING:
+    from pytest_stateless.model.isolation import IsolationName
 
 WHOLE = Disk(size_bytes=2, folders=("/", "/home", "/tmp/a"), kept=("/dev", "/proc", "/sys"))
 SEALS = (
@@ -186,6 +194,51 @@ def test_no_device_that_leads_to_a_disk_or_to_memory_is_kept() -> None:
 def test_no_kept_capability_undoes_a_mount_or_opens_files_by_handle() -> None:
     dac_read_search, mknod, sys_admin, sys_ptrace, sys_chroot = 2, 27, 21, 19, 18
     assert not {dac_read_search, mknod, sys_admin, sys_ptrace, sys_chroot} & {*FILE_CAPABILITIES}
+
+
+# where nothing is mounted
+
+others = pytest.mark.parametrize("isolation", ("landlock", "fake"))
+
+
+def plan_other(isolation: IsolationName, *, is_linux: bool = True) -> tuple[Operation, ...]:
+    seal = Seal(tmp_bytes=5, visible=("/tmp/a",), writable=("/srv/b",), isolation=isolation)
+    return plan_instance(seal, is_privileged=True, private="/tmp/p", is_linux=is_linux)
+
+
+@others
+def test_without_mounts_the_interpreter_s_detours_come_last(isolation: IsolationName) -> None:
+    assert plan_other(isolation)[-1] == DetourPython(
+        private="/tmp/p",
+        size_bytes=5,
+        visible=("/tmp/a",),
+        writable=("/srv/b",),
+        devices=tuple(f"/dev/{name}" for name in DEVICES),
+    )
+
+
+@others
+def test_without_mounts_nothing_needs_a_privilege_and_none_is_kept(
+    isolation: IsolationName,
+) -> None:
+    plan = plan_other(isolation)
+    assert not any(isinstance(one, Unshare | MountTmp | PutBack | Hold) for one in plan)
+    assert DropCapabilities(keep=FILE_CAPABILITIES) in plan
+    assert plan.index(ForbidNewPrivileges()) < plan.index(DropCapabilities(keep=FILE_CAPABILITIES))
+
+
+def test_landlock_allows_the_private_folder_and_service_paths_and_nothing_else() -> None:
+    plan = plan_other("landlock")
+    (restrict,) = (one for one in plan if isinstance(one, RestrictWrites))
+    assert restrict.folders == ("/tmp/p", "/srv/b")
+    assert plan.index(ForbidNewPrivileges()) < plan.index(restrict)
+    assert not any(isinstance(one, RestrictWrites) for one in plan_other("fake"))
+
+
+@others
+def test_on_another_kernel_the_interpreter_is_all_there_is(isolation: IsolationName) -> None:
+    (only,) = plan_other(isolation, is_linux=False)
+    assert isinstance(only, DetourPython)
 
 
 def test_an_operation_is_named_in_words() -> None:

@@ -1,8 +1,8 @@
 """That `/tmp` is a folder like any other, also where Python code is only led to one."""
 
 # What `os` does is what is tested, so it is not done with pathlib.
-# ruff: noqa: PTH102, PTH103, PTH104, PTH105, PTH109, PTH112, PTH113, PTH114
-# ruff: noqa: PTH115, PTH116, PTH121, PTH207, PTH208, PTH211
+# ruff: noqa: PTH102, PTH103, PTH104, PTH105, PTH109, PTH112, PTH113, PTH114, PTH115, PTH116
+# ruff: noqa: PTH121, PTH207, PTH208, PTH211
 from __future__ import annotations
 
 import glob

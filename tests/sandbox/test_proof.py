@@ -1,19 +1,17 @@
 """That the proof finds what is not sealed: each case leaves one thing out or undoes it."""
 
 # What `os` does is what is tested, so it is not done with pathlib.
-# ruff: noqa: PTH106, PTH109, PTH110, PTH118, PTH123
+# ruff: noqa: PTH106, PTH109, PTH110, PTH118
 from __future__ import annotations
 
-import contextlib
 import os
-import pickle
 import resource
 import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+from forked import in_a_fork
 
-from pytest_stateless.errors import SandboxSetupError
 from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import (
@@ -38,6 +36,8 @@ from pytest_stateless.wire.control import Disk, Seal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pytest_stateless.errors import SandboxSetupError
+
 pytestmark = [
     pytest.mark.usefixtures("sandbox"),
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
@@ -56,29 +56,6 @@ def whole_plan(seal: Seal) -> tuple[Operation, ...]:
         *plan_zygote(has_pid=False),
         *plan_instance(seal, is_privileged=is_privileged),
     )
-
-
-def in_a_fork(work: Callable[[], None]) -> SandboxSetupError | None:
-    """Run something that cannot be undone, and return what it raised."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        said: tuple[str, str, int] | None = None
-        try:
-            work()
-        except SandboxSetupError as error:
-            said = (error.operation, error.syscall, error.errno)
-        except BaseException as error:  # noqa: BLE001 (a fork must not return)
-            said = (repr(error), "", 0)
-        finally:
-            with contextlib.suppress(OSError):
-                os.write(writer, pickle.dumps(said))
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as file:
-        answer: tuple[str, str, int] | None = pickle.loads(file.read())  # noqa: S301 (our own)
-    os.waitpid(pid, 0)
-    return None if answer is None else SandboxSetupError(*answer)
 
 
 def sealed_and_proved(

@@ -152,12 +152,22 @@ def move_mount(what: str, tree: int, path: str) -> None:
     )
 
 
-def create_file(path: str) -> bool:
-    """Create a file below Python, where no detour or hook sees it, and tell whether it worked."""
-    descriptor = _libc().open(os.fsencode(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    if descriptor >= 0:
-        os.close(descriptor)
-    return bool(descriptor >= 0)
+def can_create(path: str) -> bool:
+    """Try to make a file below Python, where no detour or hook sees it; it is removed again.
+
+    Args:
+        path: Where nothing is.
+
+    Returns:
+        Whether the kernel allowed it.
+    """
+    name = os.fsencode(path)
+    descriptor = _libc().open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    if descriptor < 0:
+        return False
+    _libc().close(descriptor)
+    _libc().unlink(name)
+    return True
 
 
 def open_overlay(  # noqa: PLR0913 (what an overlay consists of)

@@ -160,6 +160,31 @@ def test_each_layer_is_told_as_the_origin_of_what_it_set() -> None:
     assert settings.origins == {"app": "ini file", "start": "command line", "timeout": "marker"}
 
 
+@pytest.mark.parametrize(
+    ("minimum", "wanted", "taken"),
+    (
+        ("namespace", "fake", "namespace"),
+        ("namespace", "auto", "namespace"),
+        ("landlock", "fake", "landlock"),
+        ("landlock", "landlock", "landlock"),
+        ("landlock", "namespace", "namespace"),
+        ("fake", "landlock", "landlock"),
+        ("auto", "fake", "fake"),
+    ),
+)
+def test_an_isolation_named_on_the_command_line_is_a_minimum_that_no_marker_lowers(
+    minimum: str, wanted: str, taken: str
+) -> None:
+    layers = (ini(isolation="fake"), line(isolation=minimum), marker(isolation=wanted))
+    assert resolve(*layers).isolation == taken
+
+
+def test_an_isolation_of_the_ini_file_is_lowered_by_the_command_line_and_by_a_marker() -> None:
+    named = ini(isolation="namespace")
+    assert resolve(named, line(isolation="fake")).isolation == "fake"
+    assert resolve(named, marker(isolation="landlock")).isolation == "landlock"
+
+
 # values
 
 
