@@ -23,7 +23,7 @@ LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 NUMBERS = {
     "x86_64": {"unshare": 272, "mount": 165, "capset": 126},
     "aarch64": {"unshare": 97, "mount": 40, "capset": 91},
-}[platform.machine()] | {"open_tree": 428, "move_mount": 429, "mount_setattr": 442}
+}[platform.machine()] | {"open_tree": 428, "move_mount": 429, "fsopen": 430, "mount_setattr": 442}
 
 
 def refuse(syscall: str, number: int) -> None:
