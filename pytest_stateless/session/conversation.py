@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from typing import TYPE_CHECKING, assert_never
 
@@ -17,11 +16,9 @@ from pytest_stateless.errors import (
     SandboxUnavailableError,
 )
 from pytest_stateless.guest.observe.exception_blob import unpickle_exception
-from pytest_stateless.guest.stack import StackReader
 from pytest_stateless.instance.fleet import COLD_START_TIMEOUT_S
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone
 from pytest_stateless.judge.limits import judge_payload
-from pytest_stateless.model.place import Frame, innermost_first_party
 from pytest_stateless.report import crash
 from pytest_stateless.report.finding import format_findings, format_headline
 from pytest_stateless.session import relay
@@ -50,6 +47,7 @@ if TYPE_CHECKING:
 
     from pytest_stateless.instance.handle import InstanceHandle, Steps
     from pytest_stateless.model.finding import Finding
+    from pytest_stateless.model.place import Frame
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.platform import Platform
     from pytest_stateless.wire.messages import Begin, Call, Invoke, Message
@@ -400,9 +398,3 @@ def _messages_of(
             yield RequestBody(blob=chunk, is_last=number == len(chunks))
         if not chunks:
             yield RequestBody(blob=b"", is_last=True)
-
-
-def caller_place(platform: Platform) -> Frame | None:
-    """Return the line of the test, or of the suite's code, that is sending a request."""
-    stack = StackReader(platform.boundary).of_frame(sys._getframe(1))  # noqa: SLF001 (documented)
-    return innermost_first_party(stack)

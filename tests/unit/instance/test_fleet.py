@@ -391,12 +391,10 @@ def test_one_zygote_serves_all(fleet: Fleet) -> None:
     assert fleet.zygote() is fleet.zygote()
 
 
-def test_no_zygote_means_no_instance_and_says_so(
-    fleet: Fleet, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_zygote_needs_linux_and_says_so(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxUnavailableError, match="needs Linux, and this is darwin"):
-        fleet.acquire(world.recipe)
+        fleet.zygote()
 
 
 # what is imported ahead
