@@ -23,6 +23,7 @@ from pytest_stateless.errors import (
     SandboxSetupError,
     SandboxUnavailableError,
     StatelessError,
+    StatelessWarning,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ __all__ = [
     "Severity",
     "Stateless",
     "StatelessError",
+    "StatelessWarning",
 ]
 
 

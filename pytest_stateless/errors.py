@@ -17,6 +17,7 @@ findings into a test failure.
     │   └── SandboxSetupError         an operation of the sealing plan failed
     └── InternalError             a bug of this package ("please report")
     CheckFailed (AssertionError)  findings, as the failure of a test
+    StatelessWarning (UserWarning)    a test may not test what it seems to
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ class SandboxSetupError(SandboxError):
 
 class InternalError(StatelessError):
     """A bug of pytest-stateless; please report it with the traceback."""
+
+
+class StatelessWarning(UserWarning):
+    """A test may not test what it seems to: what it has set up does not reach its instances."""
 
 
 class CheckFailed(AssertionError):  # noqa: N818 (the public name that reads well in a report)

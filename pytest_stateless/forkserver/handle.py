@@ -18,13 +18,17 @@ from pytest_stateless.errors import (
     SandboxSetupError,
     SandboxUnavailableError,
 )
-from pytest_stateless.forkserver import launch
+from pytest_stateless.forkserver import folders, host_ends, launch
+from pytest_stateless.forkserver.ends import open_ends
+from pytest_stateless.forkserver.refusal import explain
 from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.wire.control import Preloaded, Ready, Unavailable
 from pytest_stateless.wire.framing import Decoder, encode
 from pytest_stateless.wire.measured import Measured
 
 if TYPE_CHECKING:
+    from pytest_stateless.forkserver.ends import Ends
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.wire.control import Fork, Preload, Signal
     from pytest_stateless.wire.messages import Message
 
@@ -40,18 +44,25 @@ class ZygoteHandle:
 
     Args:
         has_pid: Whether to give it a PID namespace.
+        isolation: What its instances are sealed by.
 
     Raises:
         SandboxUnavailableError: This machine refuses the namespaces.
     """
 
-    def __init__(self, *, has_pid: bool = True) -> None:
+    def __init__(self, *, has_pid: bool = True, isolation: IsolationName = "namespace") -> None:
+        self.isolation = isolation
         self._lock = threading.Lock()
         self._decoder = Decoder()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the handle)
+        self._folder = "" if isolation == "namespace" else folders.make_base()
         self._control, theirs = socket.socketpair()
         program = launch.PROGRAM.format(
-            path=sys.path, control=theirs.fileno(), host_pid=os.getpid(), has_pid=has_pid
+            path=sys.path,
+            control=theirs.fileno(),
+            host_pid=os.getpid(),
+            has_pid=has_pid,
+            folder=self._folder,
         )
         try:
             self._process = subprocess.Popen(  # noqa: S603 (our own program)
@@ -66,26 +77,33 @@ class ZygoteHandle:
             )
         finally:
             theirs.close()
+        self._ends = (self._control.fileno(), self._errors.fileno())
+        host_ends.add(*self._ends)
         self.has_pid_namespace = has_pid
         self.measured: deque[Measured] = deque()
         """What coverage.py has measured of modules that were imported ahead; to be taken."""
         self._await_ready()
 
     @classmethod
-    def start(cls) -> ZygoteHandle:
+    def start(cls, isolation: IsolationName = "namespace") -> ZygoteHandle:
         """Start a zygote with everything that this machine allows.
+
+        Args:
+            isolation: What its instances are sealed by.
 
         Returns:
             A zygote, in a PID namespace of its own where that can be had.
 
         Raises:
-            SandboxUnavailableError: This machine refuses the namespaces.
+            SandboxUnavailableError: This machine refuses the isolation.
         """
         if sys.platform != "linux":
             raise SandboxUnavailableError(
-                f"isolation 'namespace' exists on Linux only, and this is {sys.platform}; "
+                f"starting instances by fork needs Linux, and this is {sys.platform}; "
                 "--no-stateless serves every request in pytest's own process and enforces nothing"
             )
+        if isolation != "namespace":
+            return cls(has_pid=False, isolation=isolation)
         try:
             return cls(has_pid=True)
         except SandboxUnavailableError:
@@ -119,21 +137,27 @@ class ZygoteHandle:
         self._errors.seek(max(0, size - _LAST_WORDS_BYTES))
         return self._errors.read().decode(errors="replace").strip()
 
-    def fork(self, message: Fork, descriptors: list[int]) -> None:
+    def start_instance(self, order: Fork) -> Ends:
         """Ask for an instance.
 
         Args:
-            message: What it shall be.
-            descriptors: Its channel, stdout, stderr and exit pipe; the caller closes its own.
+            order: What it shall be.
 
-        Raises:
-            OSError: The zygote is gone.
+        Returns:
+            What leads to it; all of it has ended if the zygote is gone.
         """
-        data = encode(message)
-        with self._lock:
-            sent = socket.send_fds(self._control, [data], descriptors)
-            if sent < len(data):
-                self._control.sendall(data[sent:])
+        near, far = open_ends()
+        data = encode(order)
+        try:
+            with self._lock:
+                sent = socket.send_fds(self._control, [data], far.descriptors())
+                if sent < len(data):
+                    self._control.sendall(data[sent:])
+        except OSError:
+            pass  # the far ends close with us
+        finally:
+            far.close()
+        return near
 
     def signal(self, message: Signal) -> None:
         """Stop, continue or end an instance; nothing happens if the zygote is gone."""
@@ -161,14 +185,24 @@ class ZygoteHandle:
             raise InternalError(f"expected Preloaded, the zygote sent {answer!r}")
         return answer
 
+    @property
+    def threads(self) -> tuple[str, ...]:
+        """None: a zygote has one thread when it forks."""
+        return ()
+
+    def let_go(self) -> None:
+        """Do nothing: the zygote serves others."""
+
     def close(self) -> None:
         """End the zygote and with it every instance; waits until they are gone."""
+        host_ends.discard(*self._ends)
         self._control.close()
         try:
             self._process.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        folders.remove(self._folder)
         self._errors.close()
 
     def _await_ready(self) -> None:
@@ -184,13 +218,7 @@ class ZygoteHandle:
             case Unavailable():
                 failed = SandboxSetupError(message.operation, message.syscall, message.errno)
                 self.close()
-                raise SandboxUnavailableError(
-                    f"isolation 'namespace' cannot be had on this machine: {failed}; allow "
-                    "unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
-                    "kernel.apparmor_restrict_unprivileged_userns=0; in a container: "
-                    "--security-opt seccomp=unconfined), or run with --no-stateless, which "
-                    "enforces nothing"
-                ) from failed
+                raise SandboxUnavailableError(explain(self.isolation, str(failed))) from failed
             case _:
                 self.close()
                 raise InternalError(f"expected Ready, the zygote sent {message!r}")

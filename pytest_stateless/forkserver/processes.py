@@ -2,7 +2,8 @@
 
 They are known by two signs. Whoever outlives its parent becomes a child of the zygote, which is
 the first process of its PID namespace or a sub-reaper. And whatever an instance starts shares
-its mount namespace, however often it forks.
+its mount namespace, however often it forks. Where instances have none, each of them is a
+sub-reaper itself: what it starts stays among its descendants, until it ends.
 
 Source: proc_pid_stat(5), proc_pid_ns(5), PR_SET_CHILD_SUBREAPER of prctl(2).
 """
@@ -29,32 +30,59 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def signal_group(pid: int, number: signal.Signals) -> None:
-    """Signal a process and everything in its mount namespace."""
+def signal_group(pid: int, number: signal.Signals, *, has_namespaces: bool = True) -> None:
+    """Signal an instance's process and everything that it has started.
+
+    Args:
+        pid: The process.
+        number: The signal.
+        has_namespaces: Whether the instance has a mount namespace of its own.
+    """
+    for member in _namespace_members(pid) if has_namespaces else _descendants(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member, number)
+
+
+def _namespace_members(pid: int) -> list[int]:
     namespace = _mount_namespace(pid)
+    return [
+        other
+        for other in _all_pids()
+        if other == pid or (namespace and _mount_namespace(other) == namespace)
+    ]
+
+
+def _descendants(pid: int) -> list[int]:
+    """Find a process and its descendants, ancestors first."""
+    children: dict[int, list[int]] = {}
     for other in _all_pids():
-        if other == pid or (namespace and _mount_namespace(other) == namespace):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(other, number)
+        children.setdefault(_parent(other), []).append(other)
+    found = [pid]
+    for member in found:  # it grows as it is walked
+        found += children.get(member, [])
+    return found
 
 
-def kill_orphans(live: set[int]) -> tuple[str, ...]:
+def kill_orphans(live: set[int], *, has_namespaces: bool = True) -> tuple[str, ...]:
     """Kill and reap every child of this process that belongs to no live instance.
 
     Args:
         live: Process ids of the live instances.
+        has_namespaces: Whether instances have mount namespaces of their own.
 
     Returns:
         Command lines of those that were still running, the first of them and their beginnings.
     """
     me = os.getpid()
     found: list[str] = []
-    keep = {_mount_namespace(pid) for pid in live} - {""}
+    keep = {_mount_namespace(pid) for pid in live} - {""} if has_namespaces else set()
     while True:
         orphans = [
             pid
             for pid in _all_pids()
-            if pid not in live and _parent(pid) == me and _mount_namespace(pid) not in keep
+            if pid not in live
+            and _parent(pid) == me
+            and not (keep and _mount_namespace(pid) in keep)
         ]
         for pid in orphans:
             command = _command_line(pid)

@@ -16,11 +16,11 @@ import select
 import signal
 import sys
 import traceback
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import ProtocolError
-from pytest_stateless.forkserver import processes
+from pytest_stateless.forkserver import folders
+from pytest_stateless.forkserver.brood import INTERVAL_MS, Brood, Child
 from pytest_stateless.forkserver.preload import preload
 from pytest_stateless.guest import instance, prefault
 from pytest_stateless.guest.effects import EffectWatch
@@ -28,7 +28,7 @@ from pytest_stateless.guest.imports import FirstPartyFinder
 from pytest_stateless.guest.observe import coverage_run, hook
 from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.wire import framing
-from pytest_stateless.wire.control import Exited, Fork, Preload, Preloaded, Signal
+from pytest_stateless.wire.control import Fork, Preload, Preloaded, Signal
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -36,21 +36,7 @@ if TYPE_CHECKING:
     from pytest_stateless.guest.channel import Channel
     from pytest_stateless.wire.messages import Message
 
-_MEMORY_INTERVAL_MS = 50
 _DESCRIPTORS_PER_FORK = 4
-
-
-@dataclass(slots=True, kw_only=True)
-class _Child:
-    """A live instance, as its parent knows it."""
-
-    number: int
-    pid: int
-    pidfd: int
-    exit_fd: int
-    memory_bytes: int
-    is_spawn: bool
-    peak_bytes: int = 0
 
 
 class Zygote:
@@ -60,13 +46,17 @@ class Zygote:
         control: The channel to the host.
         host: A pidfd of the host's process.
         is_privileged: Whether this process is real root.
+        folder: Where instances have a folder each that stands for `/tmp`; empty where they have
+            namespaces, and mount one.
     """
 
-    def __init__(self, control: Channel, host: int, *, is_privileged: bool) -> None:
+    def __init__(
+        self, control: Channel, host: int, *, is_privileged: bool, folder: str = ""
+    ) -> None:
         self._control = control
         self._host = host
         self._is_privileged = is_privileged
-        self._children: dict[int, _Child] = {}
+        self._folder = folder
         self._finder = FirstPartyFinder()
         self._written: tuple[prefault.Range, ...] = ()
         self._effects = EffectWatch()
@@ -74,6 +64,7 @@ class Zygote:
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._poll.register(host, select.POLLIN)
+        self._brood = Brood(self._poll, self._look_at_pages, has_namespaces=not folder)
         sys.meta_path.insert(0, self._finder)
         # an instance may interrupt every process of its user that it sees
         self._interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -88,19 +79,14 @@ class Zygote:
             while self._step():
                 pass
         finally:
-            for child in list(self._children.values()):
-                os.kill(child.pid, signal.SIGKILL)
-                self._bury(child)
+            self._brood.end()
 
     def _step(self) -> bool:
-        timeout = _MEMORY_INTERVAL_MS if self._children else None
+        timeout = INTERVAL_MS if self._brood else None
         ready = {fd for fd, _ in self._poll.poll(timeout)}
         if self._host in ready:
             return False
-        self._watch_memory()
-        for child in list(self._children.values()):
-            if child.pidfd in ready:
-                self._bury(child)
+        self._brood.look(ready)
         if self._control.fileno() in ready:
             message = self._control.receive()
             if message is None:
@@ -117,7 +103,7 @@ class Zygote:
             case Fork():
                 self._fork(message)
             case Signal():
-                self._signal(message)
+                self._brood.signal(message)
             case Preload():
                 self._preload(message)
             case _:
@@ -143,24 +129,26 @@ class Zygote:
 
     def _fork(self, fork: Fork) -> None:
         descriptors = [self._control.descriptors.popleft() for _ in range(_DESCRIPTORS_PER_FORK)]
+        private = folders.make(self._folder, str(fork.instance)) if self._folder else ""
         pid = os.fork()
         if pid == 0:
-            self._live(fork, descriptors)
+            self._live(fork, descriptors, private)
         *for_child, exit_fd = descriptors
         for descriptor in for_child:
             os.close(descriptor)
-        pidfd = os.pidfd_open(pid)
-        self._poll.register(pidfd, select.POLLIN)
-        self._children[fork.instance] = _Child(
-            number=fork.instance,
-            pid=pid,
-            pidfd=pidfd,
-            exit_fd=exit_fd,
-            memory_bytes=fork.memory_bytes,
-            is_spawn=fork.is_spawn,
+        self._brood.add(
+            Child(
+                number=fork.instance,
+                pid=pid,
+                pidfd=os.pidfd_open(pid),
+                exit_fd=exit_fd,
+                memory_bytes=fork.memory_bytes,
+                is_spawn=fork.is_spawn,
+                private=private,
+            )
         )
 
-    def _live(self, fork: Fork, descriptors: list[int]) -> NoReturn:
+    def _live(self, fork: Fork, descriptors: list[int], private: str) -> NoReturn:
         """Become an instance: keep nothing of the zygote's but its memory."""
         channel, stdout, stderr, exit_fd = descriptors
         try:
@@ -169,18 +157,16 @@ class Zygote:
             signal.signal(signal.SIGINT, self._interrupt)
             os.dup2(stdout, 1)
             os.dup2(stderr, 2)
-            for child in self._children.values():
-                os.close(child.pidfd)
-                os.close(child.exit_fd)
+            self._brood.leave()
             for descriptor in (stdout, stderr, exit_fd, self._host):
                 os.close(descriptor)
             self._control.close()
-            self._children.clear()
             instance.live(
                 fork,
                 channel,
                 self._finder,
                 is_privileged=self._is_privileged,
+                private=private,
                 written=self._written,
             )
         except BaseException:  # noqa: BLE001 (nothing may go on as a second zygote)
@@ -190,42 +176,7 @@ class Zygote:
                 sys.stderr.flush()
             os._exit(1)
 
-    def _signal(self, message: Signal) -> None:
-        child = self._children.get(message.instance)
-        if child is None:
-            return  # it has ended by itself meanwhile
-        match message.action:
-            case "freeze":
-                processes.signal_group(child.pid, signal.SIGSTOP)
-            case "thaw":
-                processes.signal_group(child.pid, signal.SIGCONT)
-            case "abort":
-                os.kill(child.pid, signal.SIGABRT)
-                os.kill(child.pid, signal.SIGCONT)
-            case "kill" if not self._written and not child.is_spawn:
-                self._written = prefault.written_pages(child.pid)
-                os.kill(child.pid, signal.SIGKILL)
-            case "kill":  # it is buried when it is dead: the next fork does not wait for that
-                os.kill(child.pid, signal.SIGKILL)
-            case _:
-                assert_never(message.action)
-
-    def _watch_memory(self) -> None:
-        for child in self._children.values():
-            resident = processes.resident_bytes(child.pid)
-            if resident > child.memory_bytes:
-                # first so that it writes its stack to stderr, then so that it cannot refuse
-                os.kill(child.pid, signal.SIGKILL if child.peak_bytes else signal.SIGABRT)
-                child.peak_bytes = resident
-
-    def _bury(self, child: _Child) -> None:
-        """Reap an instance that is dead or dying, kill what it left, and tell the host."""
-        _, status = os.waitpid(child.pid, 0)
-        self._poll.unregister(child.pidfd)
-        os.close(child.pidfd)
-        del self._children[child.number]
-        survivors = processes.kill_orphans({other.pid for other in self._children.values()})
-        exited = Exited(status=status, survivors=survivors, peak_bytes=child.peak_bytes)
-        with contextlib.suppress(OSError):  # the host does not want to know any more
-            os.write(child.exit_fd, framing.encode(exited))
-        os.close(child.exit_fd)
+    def _look_at_pages(self, child: Child) -> None:
+        """See once what an instance has written, so that spare ones can do it ahead."""
+        if not self._written and not child.is_spawn:
+            self._written = prefault.written_pages(child.pid)

@@ -21,13 +21,15 @@ class Channel:
     """Sends and receives messages, and the descriptors that come along with them.
 
     Args:
-        sock: A connected stream socket of the family AF_UNIX; the channel owns it.
+        sock: A connected stream socket; the channel owns it. Descriptors come with messages only
+            where its family is AF_UNIX.
     """
 
-    __slots__ = ("_decoder", "_inbox", "_sock", "descriptors")
+    __slots__ = ("_decoder", "_inbox", "_sock", "_takes_descriptors", "descriptors")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._takes_descriptors = sock.family == getattr(socket, "AF_UNIX", None)
         self._decoder = Decoder()
         self._inbox: deque[Message] = deque()
         self.descriptors: deque[int] = deque()
@@ -58,15 +60,21 @@ class Channel:
             ProtocolError: What arrived is no message.
         """
         while not self._inbox:
-            data, descriptors, _, _ = socket.recv_fds(self._sock, _CHUNK_BYTES, _MAX_DESCRIPTORS)
-            for descriptor in descriptors:
-                os.set_inheritable(descriptor, False)
-            self.descriptors.extend(descriptors)
+            data = self._receive_bytes()
             if not data:
                 return None
             self._decoder.feed(data)
             self._inbox.extend(self._decoder.messages())
         return self._inbox.popleft()
+
+    def _receive_bytes(self) -> bytes:
+        if not self._takes_descriptors:
+            return self._sock.recv(_CHUNK_BYTES)
+        data, descriptors, _, _ = socket.recv_fds(self._sock, _CHUNK_BYTES, _MAX_DESCRIPTORS)
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        self.descriptors.extend(descriptors)
+        return data
 
     @property
     def has_waiting(self) -> bool:

@@ -12,10 +12,12 @@ import time
 from typing import TYPE_CHECKING, assert_never
 
 from pytest_stateless.errors import AdapterError, ColdStartError, InternalError
+from pytest_stateless.guest import sealing
 from pytest_stateless.guest.adapter.choose import make_adapter
 from pytest_stateless.guest.adapter.function import run_function
-from pytest_stateless.guest.adapter.load import load_app, load_function
+from pytest_stateless.guest.adapter.load import adopt_app, load_app, load_function
 from pytest_stateless.guest.adapter.refusal import plain_server_error
+from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.guest.learning import Learner, imported_since
 from pytest_stateless.guest.observe.coverage_run import CoverageRun, ready_run
 from pytest_stateless.guest.observe.exception_blob import pickle_exception
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
 Request = Serve | Invoke | Call
 FIRST_SERVER_ERROR = 500
+_NOTHING = Inheritance()
 
 
 class Server:
@@ -64,9 +67,10 @@ class Server:
         channel_fd: A descriptor that becomes readable when the client disconnects, or None.
         is_disconnected: Tells, without waiting, whether the client is gone.
         is_sealed: Whether this process is sealed, so that what it does is to be observed.
+        inheritance: What it serves of what is in this process's memory already.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what differs between the places where an app is served)
         self,
         begin: Begin,
         emit: Callable[[Message], None],
@@ -74,16 +78,22 @@ class Server:
         channel_fd: int | None = None,
         is_disconnected: Callable[[], bool] = lambda: False,
         is_sealed: bool = True,
+        inheritance: Inheritance = _NOTHING,
     ) -> None:
         self.emit = emit
         self.channel_fd = channel_fd
         self.is_disconnected = is_disconnected
         self.sends_exceptions = begin.sends_exceptions
         self.stack = StackReader(begin.first_party)
-        self.observer = Observer(self.stack) if is_sealed else None
+        self.observer = (
+            _observer(begin, self.stack, inheritance.resident_bytes) if is_sealed else None
+        )
         self.compiled: list[str] = []
         self.asked: Mapping[str, None] = {}
+        self.tells_modules = is_sealed
+        """Whether somebody imports ahead for instances like this one."""
         self._begin = begin
+        self._inheritance = inheritance
         self._module_count = 0
         self._step = "app reference"
         self._adapter: Adapter | None = None
@@ -147,7 +157,10 @@ class Server:
 
     def _make_ready(self, *, wants_place: bool) -> None:
         begin = self._begin
-        if begin.app:
+        if self._inheritance.app is not None:
+            self._step = f"look at {self._inheritance.name}"
+            self._loaded = adopt_app(self._inheritance.app, self._inheritance.name)
+        elif begin.app:
             reference = parse_app_reference(begin.app)
             self._step = f"import of {reference.text}"
             self._loaded = load_app(reference, self.stack, wants_place=wants_place)
@@ -222,7 +235,7 @@ class Server:
 
     def _dispatch(self, request: Request, chunks: tuple[bytes, ...], answer: _Answer) -> None:
         if isinstance(request, Call):
-            run_function(request, answer)
+            run_function(request, answer, self._inheritance.function)
             return
         if self._adapter is None:
             raise InternalError("a request came for an instance without an app")
@@ -249,7 +262,7 @@ class Server:
 
     def _take_modules(self) -> tuple[str, ...]:
         count, self._module_count = self._module_count, len(sys.modules)
-        if count >= self._module_count or self.observer is None:
+        if count >= self._module_count or not self.tells_modules:
             return ()
         return imported_since(count, self._begin.first_party, self.asked)[0]
 
@@ -269,6 +282,18 @@ class Server:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()
+
+
+def _observer(begin: Begin, stack: StackReader, inherited_bytes: int) -> Observer:
+    isolation = sealing.active_isolation()
+    is_kernel_refusal = sealing.is_kernel_refusal if isolation == "landlock" else None
+    return Observer(
+        stack,
+        isolation=isolation,
+        is_kernel_refusal=is_kernel_refusal,
+        has_disk=begin.has_disk,
+        inherited_bytes=inherited_bytes,
+    )
 
 
 class _Answer:

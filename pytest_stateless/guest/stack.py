@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from pytest_stateless.model.place import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType, FrameType, TracebackType
 
     from pytest_stateless.model.first_party import FirstParty
 
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 MAX_FRAMES = 60
+BOTTOM = "live_inherited"
+"""The function of this package that serves in a fork of the test process."""
 
 
 class StackReader:
@@ -51,10 +54,11 @@ class StackReader:
             The frames, innermost first, without this package's and the import system's own.
         """
         found: list[Frame] = []
-        while frame is not None and len(found) < MAX_FRAMES:
-            if not is_internal(frame.f_code):
-                found.append(self.of_code(frame.f_code, frame.f_lineno))
-            frame = frame.f_back
+        for one in walk(frame):
+            if not is_internal(one.f_code):
+                found.append(self.of_code(one.f_code, one.f_lineno))
+                if len(found) == MAX_FRAMES:
+                    break
         return tuple(found)
 
     def of_traceback(self, traceback: TracebackType | None) -> tuple[Frame, ...]:
@@ -87,6 +91,26 @@ class StackReader:
             is_first_party=owned,
             source=linecache.getline(path, number).strip() if owned else "",
         )
+
+
+def walk(frame: FrameType | None) -> Iterator[FrameType]:
+    """Walk a live stack outwards, as far as it is the instance's own.
+
+    Below that are, in a fork of the test process, the frames of the test that forked it.
+
+    Args:
+        frame: The innermost frame, or None.
+
+    Yields:
+        The frames.
+    """
+    while frame is not None and not _is_bottom(frame.f_code):
+        yield frame
+        frame = frame.f_back
+
+
+def _is_bottom(code: CodeType) -> bool:
+    return code.co_name == BOTTOM and code.co_filename.startswith(_OWN_FOLDER)
 
 
 def is_internal(code: CodeType) -> bool:

@@ -1,8 +1,8 @@
 """The instances of a session: starting them, keeping a spare one ready, ending them.
 
-One zygote serves a whole session and is started again if it dies. A spare instance is forked and
-sealed ahead of the request that will need it, with the app not yet imported, so that a request
-does not wait for the fork.
+One zygote for each isolation serves a whole session and is started again if it dies. A spare
+instance is forked and sealed ahead of the request that will need it, with the app not yet
+imported, so that a request does not wait for the fork.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_stateless.forkserver.handle import ZygoteHandle
+from pytest_stateless.forkserver.snapshot import SnapshotHandle
+from pytest_stateless.forkserver.spawner import SpawnHandle, can_fork
 from pytest_stateless.instance.anchors import Anchors
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone, InstanceHandle
 from pytest_stateless.instance.recipe import Recipe
@@ -31,7 +33,9 @@ from pytest_stateless.wire.messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pytest_stateless.guest.inherited import Inheritance
     from pytest_stateless.instance.handle import Steps
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.model.place import Frame
     from pytest_stateless.wire.control import Exited
     from pytest_stateless.wire.measured import Measured
@@ -54,7 +58,7 @@ class _Spare:
 
     def fits(self, recipe: Recipe, zygote: ZygoteHandle) -> bool:
         """Tell whether it can serve now."""
-        is_alike = self.recipe == recipe and self.handle.zygote is zygote
+        is_alike = self.recipe == recipe and self.handle.parent is zygote
         return is_alike and self.anchors.are_same() and not self.handle.has_ended()
 
 
@@ -81,21 +85,24 @@ class Fleet:
     def __init__(self, on_measured: Callable[[Measured], None] = lambda _: None) -> None:
         self._on_measured = on_measured
         self._lock = threading.RLock()
-        self._zygote: ZygoteHandle | None = None
+        self._zygotes: dict[IsolationName, ZygoteHandle] = {}
         self._spare: _Spare | None = None
         self._retiring: list[InstanceHandle] = []
         self._ended: list[tuple[int, Exited]] = []
         self._count = 0
-        self._learnt: set[str] = set()
-        self._remembered: set[str] = set()
-        self._has_coverage = False
+        self._learnt: set[tuple[IsolationName, str]] = set()
+        self._remembered: set[tuple[IsolationName, str]] = set()
+        self._have_coverage: set[IsolationName] = set()
         self.app_places: dict[str, Frame | None] = {}
         """Where each app is defined, as the first instance that had it has told."""
         self.dropped: tuple[tuple[str, str], ...] = ()
         """Modules that could not be imported ahead, with reasons."""
 
-    def zygote(self) -> ZygoteHandle:
-        """Return the zygote, started now if there is none or if it has died.
+    def zygote(self, isolation: IsolationName = "namespace") -> ZygoteHandle:
+        """Return the zygote for an isolation, started now if there is none or if it has died.
+
+        Args:
+            isolation: What its instances are sealed by.
 
         Returns:
             A running zygote.
@@ -104,28 +111,32 @@ class Fleet:
             SandboxUnavailableError: This machine refuses the isolation.
         """
         with self._lock:
-            if self._zygote is None or not self._zygote.is_alive:
-                self._discard_zygote()
-                self._zygote = ZygoteHandle.start()
-            return self._zygote
+            known = self._zygotes.get(isolation)
+            if known is None or not known.is_alive:
+                self._discard_zygote(isolation)
+                known = self._zygotes[isolation] = ZygoteHandle.start(isolation)
+            return known
 
-    def _discard_zygote(self) -> None:
-        if self._spare is not None:
+    def _discard_zygote(self, isolation: IsolationName) -> None:
+        zygote = self._zygotes.pop(isolation, None)
+        if self._spare is not None and self._spare.recipe.seal.isolation == isolation:
             self._spare.anchors.close()
             self._spare.handle.close()
             self._spare = None
-        if self._zygote is not None:
-            self._zygote.close()
-            self._zygote = None
-        self._learnt.clear()
-        self._remembered.clear()
-        self._has_coverage = False
+        if zygote is not None:
+            zygote.close()
+        self._learnt = {pair for pair in self._learnt if pair[0] != isolation}
+        self._remembered = {pair for pair in self._remembered if pair[0] != isolation}
+        self._have_coverage.discard(isolation)
 
-    def knows(self, app: str) -> bool:
-        """Tell whether the zygote has learnt what an app imports, and still runs."""
+    def _is_running(self, isolation: IsolationName) -> bool:
+        zygote = self._zygotes.get(isolation)
+        return zygote is not None and zygote.is_alive
+
+    def knows(self, app: str, isolation: IsolationName = "namespace") -> bool:
+        """Tell whether an isolation's zygote has learnt what an app imports, and still runs."""
         with self._lock:
-            is_running = self._zygote is not None and self._zygote.is_alive
-            return is_running and app in self._learnt
+            return self._is_running(isolation) and (isolation, app) in self._learnt
 
     def learn(self, begin: Begin, start: Start, recipe: Recipe) -> Steps[None]:
         """Import an app once in a throw-away instance, and its third-party modules in the zygote.
@@ -155,15 +166,15 @@ class Fleet:
             self.retire(handle)
         self._note_place(begin, start, message)
         if learnt is not None:
-            self._preload(learnt, begin)
-            self._learnt.add(begin.app)
+            self._preload(learnt, begin, recipe.seal.isolation)
+            self._learnt.add((recipe.seal.isolation, begin.app))
             self._drop_spare()  # it was forked before
 
     def _note_place(self, begin: Begin, start: Start, started: Started) -> None:
         if start.wants_place:
             self.app_places[begin.app] = started.app_place
 
-    def _preload(self, learnt: Learnt, begin: Begin) -> None:
+    def _preload(self, learnt: Learnt, begin: Begin, isolation: IsolationName) -> None:
         order = Preload(
             modules=learnt.modules,
             refused=learnt.refused,
@@ -173,7 +184,7 @@ class Fleet:
             first_party=begin.first_party,
             coverage=begin.coverage,
         )
-        zygote = self.zygote()
+        zygote = self.zygote(isolation)
         try:
             answer = zygote.preload(order)
         except OSError:  # it died; the next request starts another
@@ -182,36 +193,58 @@ class Fleet:
         while zygote.measured:
             self._on_measured(zygote.measured.popleft())
 
-    def preload_coverage(self, begin: Begin) -> None:
+    def preload_coverage(self, begin: Begin, isolation: IsolationName = "namespace") -> None:
         """Have coverage.py be there in instances that measure, unless that is done.
 
         Args:
             begin: What such an instance becomes.
+            isolation: What it is sealed by.
         """
-        self.zygote()
-        if self._has_coverage or begin.coverage is None:
+        self.zygote(isolation)
+        if isolation in self._have_coverage or begin.coverage is None:
             return
         names = ("coverage", *begin.coverage.plugins)
-        self._preload(Learnt(modules=names, refused=(), sources=()), begin)
-        self._has_coverage = True
+        self._preload(Learnt(modules=names, refused=(), sources=()), begin, isolation)
+        self._have_coverage.add(isolation)
         self._drop_spare()  # it was forked before
 
     def remember(
-        self, begin: Begin, *, sources: tuple[str, ...] = (), modules: tuple[str, ...] = ()
+        self,
+        begin: Begin,
+        isolation: IsolationName = "namespace",
+        *,
+        sources: tuple[str, ...] = (),
+        modules: tuple[str, ...] = (),
     ) -> None:
         """Have what an instance had to compile and import be there for the instances to come.
 
         Args:
             begin: What the instance was.
+            isolation: What it was sealed by.
             sources: First-party source files that it compiled.
             modules: Other modules that it imported while it served.
         """
-        if begin.app not in self._learnt:
+        if (isolation, begin.app) not in self._learnt:
             return  # nothing is to be imported ahead, or nothing could be learnt
-        news = tuple(name for name in modules if name not in self._remembered)
-        self._remembered.update(news)
+        news = tuple(name for name in modules if (isolation, name) not in self._remembered)
+        self._remembered.update((isolation, name) for name in news)
         if sources or news:
-            self._preload(Learnt(modules=news, refused=(), sources=sources), begin)
+            learnt = Learnt(modules=news, refused=(), sources=sources)
+            self._preload(learnt, begin, isolation)
+
+    def snapshot(self, recipe: Recipe, inheritance: Inheritance) -> InstanceHandle:
+        """Return an instance that is a fork of this process as it stands.
+
+        Args:
+            recipe: What it shall be.
+            inheritance: What it serves.
+
+        Returns:
+            The instance, which is about to be sealed.
+        """
+        with self._lock:
+            self._count += 1
+            return InstanceHandle(self._count, recipe, SnapshotHandle(inheritance))
 
     def acquire(self, recipe: Recipe) -> InstanceHandle:
         """Return an instance that is sealed or about to be, and that nobody has used.
@@ -226,10 +259,11 @@ class Fleet:
             SandboxUnavailableError: This machine refuses the isolation.
         """
         with self._lock:
-            return self._take_spare(recipe) or self._start(recipe)
+            spare = self._take_spare(recipe) if can_fork() else None
+            return spare or self._start(recipe)
 
     def _take_spare(self, recipe: Recipe) -> InstanceHandle | None:
-        zygote = self.zygote()
+        zygote = self.zygote(recipe.seal.isolation)
         spare, self._spare = self._spare, None
         if spare is None:
             return None
@@ -248,7 +282,7 @@ class Fleet:
             begin: What it will most likely be asked to become.
         """
         with self._lock:
-            if self._spare is None and self._zygote is not None and self._zygote.is_alive:
+            if self._spare is None and self._is_running(recipe.seal.isolation):
                 anchors = Anchors(recipe.seal.writable)
                 handle = self._start(recipe)
                 self._become(handle, begin)
@@ -269,7 +303,8 @@ class Fleet:
     def _start(self, recipe: Recipe) -> InstanceHandle:
         with self._lock:
             self._count += 1
-            return InstanceHandle(self._count, recipe, self.zygote())
+            parent = self.zygote(recipe.seal.isolation) if can_fork() else SpawnHandle()
+            return InstanceHandle(self._count, recipe, parent)
 
     def begin(
         self,
@@ -301,7 +336,7 @@ class Fleet:
         handle.post(_changes_since(handle.begun, begin, start))
         for message in requests:
             handle.post(message)
-        if not handle.recipe.is_spawn:
+        if handle.recipe.start == "cold":
             # now, so that the next fork goes on while this instance imports and serves
             self.prepare_spare(handle.recipe, begin)
         deadline = time.monotonic() + COLD_START_TIMEOUT_S
@@ -315,6 +350,7 @@ class Fleet:
                     return message
                 case Sealed():
                     handle.is_sealed = True
+                    handle.replaced = message.replaced
                 case _:
                     notice(message)
 
@@ -373,7 +409,8 @@ class Fleet:
     def close(self) -> None:
         """End everything; nothing is left when this returns."""
         with self._lock:
-            self._discard_zygote()
+            for isolation in list(self._zygotes):
+                self._discard_zygote(isolation)
             for handle in self._retiring:
                 handle.close()
             self._retiring.clear()

@@ -6,21 +6,20 @@ the waiting, blocking or in an event loop. So the sync and the async client shar
 
 from __future__ import annotations
 
-import os
 import selectors
-import socket
 import time
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_stateless.errors import InternalError, ProtocolError
+from pytest_stateless.forkserver import host_ends
 from pytest_stateless.wire.control import Exited, Fork, Signal
 from pytest_stateless.wire.framing import Decoder, encode
 
 if TYPE_CHECKING:
-    from pytest_stateless.forkserver.handle import ZygoteHandle
+    from pytest_stateless.forkserver.ends import End, Ends
     from pytest_stateless.instance.recipe import Recipe
     from pytest_stateless.wire.messages import Begin, Message
 
@@ -65,22 +64,57 @@ class Output:
     stderr: bytearray = field(default_factory=bytearray)
 
 
+class Parent(Protocol):
+    """Who starts instances and is told what to do with them."""
+
+    @property
+    def threads(self) -> tuple[str, ...]:
+        """Names of threads that its instance lacks, though what it inherited may count on them."""
+
+    def start_instance(self, order: Fork, /) -> Ends:
+        """Start one.
+
+        Args:
+            order: What it shall be.
+
+        Returns:
+            What leads to it; if it could not be started, all of it has ended.
+        """
+
+    def signal(self, message: Signal, /) -> None:
+        """Stop, continue or end one; nothing happens if it is gone."""
+
+    def last_words(self) -> str:
+        """Return the end of what it wrote to its standard streams."""
+
+    def let_go(self) -> None:
+        """Take down that the handle of one of its instances has been closed."""
+
+
+def _fileno_of(selector: selectors.BaseSelector) -> tuple[int, ...]:
+    """Return the descriptor of a selector, if it has one."""
+    fileno = getattr(selector, "fileno", None)
+    return (fileno(),) if fileno is not None else ()
+
+
 class InstanceHandle:
     """One instance.
 
     Args:
         number: The host's number for it.
         recipe: How to start it.
-        zygote: Its parent.
+        parent: Who starts it.
     """
 
-    def __init__(self, number: int, recipe: Recipe, zygote: ZygoteHandle) -> None:
+    def __init__(self, number: int, recipe: Recipe, parent: Parent) -> None:
         self.number = number
         self.recipe = recipe
-        self.zygote = zygote
+        self.parent = parent
         self.output = Output()
         self.exited: Exited | None = None
         self.is_sealed = False
+        self.replaced: tuple[str, ...] = ()
+        """Files that this process has open for writing, and the instance for reading only."""
         self.begun: Begin | None = None
         """What it has been told to become, ahead of the request that it will serve."""
         self._decoder = Decoder()
@@ -90,34 +124,24 @@ class InstanceHandle:
         self._garbage: str | None = None
         self._is_channel_open = True
         self._selector = selectors.DefaultSelector()
-        self._sock, theirs = socket.socketpair()
-        self._sock.setblocking(False)
-        pipes = [os.pipe() for _ in range(3)]
-        self._stdout, self._stderr, self._exit = (reader for reader, _ in pipes)
-        self._fork(theirs, [writer for _, writer in pipes])
-        self._open = {self._stdout, self._stderr, self._exit}
-        for descriptor in self._open:
-            os.set_blocking(descriptor, False)
-            self._selector.register(descriptor, selectors.EVENT_READ)
-        self._selector.register(self._sock, selectors.EVENT_READ)
-
-    def _fork(self, channel: socket.socket, pipes: list[int]) -> None:
-        """Have the zygote fork it; the far ends are the instance's from then on."""
-        order = Fork(
-            instance=self.number,
-            seal=self.recipe.seal,
-            memory_bytes=self.recipe.memory_bytes,
-            is_spawn=self.recipe.is_spawn,
-            hash_seed=self.recipe.hash_seed,
+        self._selector_fileno = _fileno_of(self._selector)
+        host_ends.add(*self._selector_fileno)
+        ends = parent.start_instance(
+            Fork(
+                instance=number,
+                seal=recipe.seal,
+                memory_bytes=recipe.memory_bytes,
+                is_spawn=recipe.start == "spawn",
+                hash_seed=recipe.hash_seed,
+            )
         )
-        try:
-            self.zygote.fork(order, [channel.fileno(), *pipes])
-        except OSError:
-            self._exit_ended()
-        finally:
-            channel.close()
-            for pipe in pipes:
-                os.close(pipe)
+        self._sock, self._exit = ends.channel, ends.exit
+        self._stdout, self._stderr = ends.stdout, ends.stderr
+        # the exit first: what was written before its end is there then
+        self._open: list[End] = [self._exit, self._stdout, self._stderr]
+        for end in self._open:
+            self._selector.register(end, selectors.EVENT_READ)
+        self._selector.register(self._sock, selectors.EVENT_READ)
 
     # what the caller does
 
@@ -127,8 +151,8 @@ class InstanceHandle:
         self._push()
 
     def signal(self, message: Signal) -> None:
-        """Have the zygote signal this instance."""
-        self.zygote.signal(message)
+        """Have its parent signal this instance."""
+        self.parent.signal(message)
 
     def next_message(self, deadline: float | None = None) -> Steps[Message]:
         """Wait for the next message.
@@ -178,11 +202,15 @@ class InstanceHandle:
 
     def close(self) -> None:
         """Close every descriptor; the instance notices and ends if it is still there."""
+        host_ends.discard(*self._selector_fileno)
         self._selector.close()
-        self._sock.close()
-        for descriptor in list(self._open):
-            os.close(descriptor)
+        if self._sock.fileno() >= 0:
+            host_ends.discard(self._sock.fileno())
+            self._sock.close()
+        for end in self._open:
+            end.close()
         self._open.clear()
+        self.parent.let_go()
 
     # the plumbing
 
@@ -190,17 +218,15 @@ class InstanceHandle:
         timeout = None if deadline is None else deadline - time.monotonic()
         if timeout is not None and timeout <= 0:
             raise DeadlinePassed
-        fileno = getattr(self._selector, "fileno", lambda: -1)()
+        (fileno,) = self._selector_fileno or (-1,)
         return Wait(fileno=fileno, selector=self._selector, timeout_s=timeout)
 
     def _pull(self) -> None:
         self._push()
         if self._is_channel_open:
             self._pull_channel()
-        # the exit pipe first: what was written before its end is there then
-        for descriptor in (self._exit, self._stdout, self._stderr):
-            if descriptor in self._open:
-                self._pull_pipe(descriptor)
+        for end in list(self._open):
+            self._pull_end(end)
 
     def _pull_channel(self) -> None:
         try:
@@ -223,15 +249,15 @@ class InstanceHandle:
         self._is_channel_open = False
         self._selector.unregister(self._sock)
 
-    def _pull_pipe(self, descriptor: int) -> None:
+    def _pull_end(self, end: End) -> None:
         try:
             for _ in range(_MAX_CHUNKS):
-                data = os.read(descriptor, _CHUNK_BYTES)
+                data = end.read(_CHUNK_BYTES)
                 if not data:
                     break
-                if descriptor == self._exit:
+                if end is self._exit:
                     self._exit_decoder.feed(data)
-                elif descriptor == self._stdout:
+                elif end is self._stdout:
                     self.output.stdout += data
                 else:
                     self.output.stderr += data
@@ -239,11 +265,11 @@ class InstanceHandle:
                 return
         except BlockingIOError:
             return
-        if descriptor == self._exit:
+        if end is self._exit:
             self._exit_ended()
-        self._selector.unregister(descriptor)
-        self._open.discard(descriptor)
-        os.close(descriptor)
+        self._selector.unregister(end)
+        self._open.remove(end)
+        end.close()
 
     def _exit_ended(self) -> None:
         for message in self._exit_decoder.messages():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pytest_stateless.wire.control import Seal
 
@@ -14,11 +15,11 @@ class Recipe:
     Attributes:
         seal: Its filesystem.
         memory_bytes: The resident size at which it is killed.
-        is_spawn: Whether it is a new interpreter, rather than a fork of the zygote.
+        start: A fork of the zygote, a fork of this process, or a new interpreter.
         hash_seed: `PYTHONHASHSEED` of a new interpreter, empty for a random one.
     """
 
     seal: Seal
     memory_bytes: int
-    is_spawn: bool = False
+    start: Literal["cold", "snapshot", "spawn"] = "cold"
     hash_seed: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_stateless.model.isolation import IsolationName
 from pytest_stateless.model.place import Frame
 
 Phase = Literal["start", "request"]
@@ -21,8 +22,10 @@ class Write:
     Attributes:
         operation: As a call that a reader knows, such as `open('db.json', 'w')`.
         path: Absolute path of what would change.
-        outcome: `refused` by a read-only filesystem, `full` when `/tmp` had no space left.
-        error: The error as Python shows it, such as `[Errno 30] Read-only file system: 'x'`.
+        outcome: `refused` by a read-only filesystem, `full` when there was no space left, `allowed`
+            on a disk of the instance's own, which goes with it.
+        error: The error as Python shows it, such as `[Errno 30] Read-only file system: 'x'`; empty
+            where there was none.
         stack: Frames, innermost first.
         anchor: Where first-party code called or configured the library that wrote, else where
             the error came out in first-party code; None where the stack has a first-party frame,
@@ -30,6 +33,7 @@ class Write:
         reached_first_party: Whether the error came out in first-party code: a library that
             falls back by itself keeps it. Always True when no library was in between.
         phase: While the instance started, or while it served a request.
+        is_on_disk: Whether the path is on the instance's own disk, rather than in its `/tmp`.
     """
 
     operation: str
@@ -40,6 +44,7 @@ class Write:
     anchor: Frame | None = None
     reached_first_party: bool = True
     phase: Phase = "request"
+    is_on_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +69,33 @@ class Survivor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unenforced:
+    """Something that the isolation lets through.
+
+    Attributes:
+        isolation: Its name.
+        gap: The name of the gap, see `model.isolation`.
+        operation: As a call that a reader knows, without values.
+        place: Where first-party code does it.
+    """
+
+    isolation: IsolationName
+    gap: str
+    operation: str
+    place: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
     """All that one request (and, if it was the first, the cold start) showed.
 
     Attributes:
-        writes: Refused or failed attempts to write.
+        writes: Attempts to write that were refused or failed, or that are lost with the instance.
         reads: Absolute paths of data files that were read (no source code, nothing below an
             installed package), sorted.
         survivors: What was alive when the response was complete.
         peak_bytes: The largest resident set of the instance so far, in bytes.
+        unenforced: What the isolation has let through unseen.
         app_place: Where the app object is defined, for findings that have no place of their own.
     """
 
@@ -80,4 +103,5 @@ class Observations:
     reads: tuple[str, ...] = ()
     survivors: tuple[Survivor, ...] = ()
     peak_bytes: int = 0
+    unenforced: tuple[Unenforced, ...] = ()
     app_place: Frame | None = None

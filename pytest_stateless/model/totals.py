@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from pytest_stateless.model.isolation import IsolationName
 from pytest_stateless.model.rule import Severity
 
 if TYPE_CHECKING:
@@ -45,6 +46,23 @@ class FindingTotal:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnenforcedTotal:
+    """Something that an isolation lets through at one place.
+
+    Attributes:
+        isolation: Its name.
+        gap: The name of the gap.
+        place: `path:line`.
+        operation: As a call that a reader knows.
+    """
+
+    isolation: IsolationName
+    gap: str
+    place: str
+    operation: str
+
+
 @dataclass(slots=True, kw_only=True)
 class SessionTotals:
     """What a session counts.
@@ -58,6 +76,8 @@ class SessionTotals:
         accepted: How many findings the user accepts, counted once a test.
         not_enforced: Why nothing was enforced; empty if everything was.
         dropped: Module name and reason, for modules that could not be imported ahead.
+        notes: What else must be known of how requests were served, a line each.
+        unenforced: What the isolation has let through, once for each place.
     """
 
     requests: int = 0
@@ -68,6 +88,8 @@ class SessionTotals:
     accepted: int = 0
     not_enforced: str = ""
     dropped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unenforced: list[UnenforcedTotal] = field(default_factory=list)
 
     def add_findings(self, test: str, findings: Iterable[Finding]) -> None:
         """Count the findings of a test.
@@ -86,6 +108,17 @@ class SessionTotals:
                     tests=[test],
                 )
             )
+
+    def note(self, text: str) -> None:
+        """Take down something that must be known, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def note_unenforced(self, total: UnenforcedTotal) -> None:
+        """Count something that was let through, unless it is known of its place."""
+        known = ((one.isolation, one.gap, one.place) for one in self.unenforced)
+        if (total.isolation, total.gap, total.place) not in known:
+            self.unenforced.append(total)
 
     def _add(self, total: FindingTotal) -> None:
         for known in self.findings:
@@ -107,6 +140,10 @@ class SessionTotals:
             "accepted": self.accepted,
             "not_enforced": self.not_enforced,
             "dropped": [list(pair) for pair in self.dropped],
+            "notes": list(self.notes),
+            "unenforced": [
+                [one.isolation, one.gap, one.place, one.operation] for one in self.unenforced
+            ],
         }
 
     @classmethod
@@ -127,7 +164,18 @@ class SessionTotals:
             accepted=cast("int", plain["accepted"]),
             not_enforced=cast("str", plain["not_enforced"]),
             dropped=[(name, why) for name, why in cast("list[list[str]]", plain["dropped"])],
+            notes=list(cast("list[str]", plain["notes"])),
         )
+        for row in cast("list[list[str]]", plain["unenforced"]):
+            isolation, gap, place, operation = row
+            totals.unenforced.append(
+                UnenforcedTotal(
+                    isolation=cast("IsolationName", isolation),
+                    gap=gap,
+                    place=place,
+                    operation=operation,
+                )
+            )
         for item in cast("list[Plain]", plain["findings"]):
             totals.findings.append(
                 FindingTotal(
@@ -159,6 +207,9 @@ class SessionTotals:
             whole.accepted += part.accepted
             whole.not_enforced = whole.not_enforced or part.not_enforced
             whole.dropped = list(dict.fromkeys([*whole.dropped, *part.dropped]))
+            whole.notes = list(dict.fromkeys([*whole.notes, *part.notes]))
+            for one in part.unenforced:
+                whole.note_unenforced(one)
             for total in cls.from_plain(part.to_plain()).findings:
                 whole._add(total)
         return whole

@@ -6,6 +6,7 @@ nothing heavy. The platform and its client are imported with the fixture.
 
 from __future__ import annotations
 
+from pytest_stateless.guest import at_fork
 from pytest_stateless.plugin.fixtures import stateless
 from pytest_stateless.plugin.options import pytest_addoption, pytest_configure
 from pytest_stateless.plugin.running import (
@@ -21,6 +22,9 @@ from pytest_stateless.plugin.terminal import (
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+
+# before other plugins and the suite, whose hooks would run first otherwise
+at_fork.register()
 
 __all__ = [
     "pytest_addoption",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,7 @@ def stateless(
     Yields:
         The platform's face.
     """
+    from pytest_stateless.plugin.patches import PatchWatch  # noqa: PLC0415 (only where it is used)
     from pytest_stateless.session.platform import Platform  # noqa: PLC0415 (heavy)
     from pytest_stateless.session.provision import Surroundings  # noqa: PLC0415
     from pytest_stateless.session.stateless import Stateless  # noqa: PLC0415
@@ -43,7 +45,11 @@ def stateless(
     state.stateless = Stateless(platform)
     test = state.item.nodeid if state.item is not None else ""
     platform.configure(settings_for(pytestconfig, state.item), test)
+    patches = PatchWatch()
+    patches.install()
+    platform.before_import = functools.partial(patches.warn, platform)
     yield state.stateless
+    patches.remove()
     keep_late_findings(state)
     state.platform = None
     state.stateless = None

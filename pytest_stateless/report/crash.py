@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_stateless.errors import SandboxSetupError
 
 _SHOWN_LINES = 12
+_SHOWN_THREADS = 3
 _SIGNAL_MASK = 0x7F
 _OWN_PROCESS = "--no-stateless serves every request in pytest's own process"
 
@@ -137,7 +138,14 @@ def format_memory_kill(crash: Crash, *, limit_bytes: int, peak_bytes: int = 0) -
     )
 
 
-def format_timeout(request: str, *, timeout_s: float, platform: str, stack: str = "") -> str:
+def format_timeout(
+    request: str,
+    *,
+    timeout_s: float,
+    platform: str,
+    stack: str = "",
+    missing_threads: Sequence[str] = (),
+) -> str:
     """Say that a request took too long.
 
     Args:
@@ -145,11 +153,18 @@ def format_timeout(request: str, *, timeout_s: float, platform: str, stack: str 
         timeout_s: The limit, in seconds.
         platform: Name of the platform.
         stack: Where the instance hung, as text; empty where unknown.
+        missing_threads: Names of threads of the test process, which a fork of it does not have.
 
     Returns:
         The text.
     """
     where = ["it was at work here:", *_indent(stack.splitlines())] if stack.strip() else []
+    if missing_threads:
+        where.append(
+            f"it is a fork of the test process and lacks its other threads "
+            f"({', '.join(missing_threads[:_SHOWN_THREADS])}): what waits for one of them, such as "
+            "a thread pool that was used before, waits for ever"
+        )
     return _assemble(
         f"{request}: no answer within {format_duration(timeout_s)}, the limit of {platform}; "
         "the instance was killed",

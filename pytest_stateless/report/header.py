@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_stateless.model.isolation import IsolationName, find_isolation
 from pytest_stateless.model.platform import PlatformProfile
 from pytest_stateless.model.quantity import format_size
 from pytest_stateless.report.mask import mask
@@ -18,6 +19,7 @@ class HeaderFacts:
         platform: The profile.
         start: The start method.
         isolation: The isolation and how it is had, such as `namespace (kernel, unprivileged)`.
+        writes: What becomes of writes outside `/tmp`, such as `discarded`; empty to leave it out.
         app_origin: Where the app was set, such as `--stateless-app`; empty to leave it out.
         platform_origin: Where the platform was set, such as `default`; empty to leave it out.
         start_origin: Where the start method was set; empty to leave it out.
@@ -28,6 +30,7 @@ class HeaderFacts:
     platform: PlatformProfile
     start: str
     isolation: str
+    writes: str = ""
     app_origin: str = ""
     platform_origin: str = ""
     start_origin: str = ""
@@ -53,8 +56,25 @@ def format_header(facts: HeaderFacts) -> str:
         f"platform {facts.platform.name} ({origin}{limits})",
         f"start {_with_note(facts.start, facts.start_origin)}",
         f"isolation {facts.isolation}",
+        *([f"writes outside /tmp {facts.writes}"] if facts.writes else []),
     ]
     return "stateless: " + " | ".join(parts)
+
+
+def describe_isolation(name: IsolationName, *, is_privileged: bool) -> str:
+    """Say what seals instances, and what it does not cover.
+
+    Args:
+        name: The isolation.
+        is_privileged: Whether the session has root's privileges.
+
+    Returns:
+        A clause for the header.
+    """
+    isolation = find_isolation(name)
+    who = "root" if is_privileged else "unprivileged"
+    text = f"{name} ({isolation.enforcer}, {who})"
+    return f"{text}; not covered: {isolation.uncovered}" if isolation.uncovered else text
 
 
 def format_not_enforced(reason: str) -> str:

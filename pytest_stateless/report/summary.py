@@ -6,6 +6,7 @@ from statistics import median
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
+from pytest_stateless.model.isolation import find_isolation
 from pytest_stateless.model.quantity import format_duration
 from pytest_stateless.model.rule import RULES, Severity
 from pytest_stateless.report.header import format_not_enforced
@@ -13,9 +14,10 @@ from pytest_stateless.report.mask import mask
 from pytest_stateless.report.wrap import wrap
 
 if TYPE_CHECKING:
-    from pytest_stateless.model.totals import FindingTotal, SessionTotals
+    from pytest_stateless.model.totals import FindingTotal, SessionTotals, UnenforcedTotal
 
 _SHOWN_MODULES = 2
+_SHOWN_PLACES = 10
 _REASON_WIDTH = 60
 _MESSAGE_WIDTH = 40
 
@@ -42,6 +44,9 @@ def format_summary(totals: SessionTotals, width: int) -> list[str]:
     if totals.accepted:
         lines.append(f"{_count(totals.accepted, 'finding')} accepted (stateless_allow, allow=...)")
     lines += _describe_dropped(totals.dropped, width)
+    for note in totals.notes:
+        lines += wrap(mask(note), width, indent=0)
+    lines += _describe_unenforced(totals.unenforced, width)
     return lines
 
 
@@ -95,6 +100,20 @@ def _describe_dropped(dropped: list[tuple[str, str]], width: int) -> list[str]:
     return wrap(
         f"not imported ahead, so imported at each cold start: {shown}{more}", width, indent=0
     )
+
+
+def _describe_unenforced(unenforced: list[UnenforcedTotal], width: int) -> list[str]:
+    """Name what was let through, under the gap that let it."""
+    lines: list[str] = []
+    for isolation, gap in dict.fromkeys((one.isolation, one.gap) for one in unenforced):
+        text = next(one.text for one in find_isolation(isolation).gaps if one.name == gap)
+        lines += wrap(f"not enforced by isolation {isolation}: {text}", width, indent=0)
+        rows = [one for one in unenforced if (one.isolation, one.gap) == (isolation, gap)]
+        for one in rows[:_SHOWN_PLACES]:
+            lines += wrap(f"{one.place}  {mask(one.operation)}", width, indent=4)
+        if len(rows) > _SHOWN_PLACES:
+            lines.append(f"    and {len(rows) - _SHOWN_PLACES} more places")
+    return lines
 
 
 def _count(number: int, noun: str) -> str:

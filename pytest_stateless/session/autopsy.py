@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import InstanceDiedError, RequestTimeoutError
+from pytest_stateless.guest.stack import BOTTOM
 from pytest_stateless.instance.handle import DeadlinePassed
 from pytest_stateless.judge.limits import judge_memory, judge_timeout
 from pytest_stateless.model.place import Frame, innermost_first_party
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _END_TIMEOUT_S = 30.0
 _DUMP_HEADER = "Fatal Python error: "
+_BOTTOM = re.compile(rf'^  File ".+", line \d+ in {BOTTOM}$', re.MULTILINE)
 _DUMP_LINE = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+) in (?P<function>.+)$')
 
 
@@ -77,7 +79,7 @@ class Autopsy:
         handle.close()
         request = self._entry.context.request
         if exited is None:
-            words = handle.zygote.last_words().splitlines()
+            words = handle.parent.last_words().splitlines()
             return InstanceDiedError(f"{request}: {crash.format_zygote_death(None, words)}")
         self._platform.ledger.note_leftovers(handle.number, exited.survivors)
         what = crash.Crash(request=request, status=exited.status, stderr=stderr, step=step)
@@ -133,7 +135,11 @@ class Autopsy:
         shown = "\n".join(f"{frame.path}:{frame.line} in {frame.function}" for frame in own)
         return RequestTimeoutError(
             crash.format_timeout(
-                self._entry.context.request, timeout_s=limit_s, platform=platform.name, stack=shown
+                self._entry.context.request,
+                timeout_s=limit_s,
+                platform=platform.name,
+                stack=shown,
+                missing_threads=handle.parent.threads,
             )
         )
 
@@ -153,7 +159,8 @@ class Autopsy:
 
     def _read_dump(self, dump: str) -> tuple[Frame, ...]:
         """Read the stack of the thread that ran the user's code, the current one by preference."""
-        threads = dump.split("\n\n")
+        # below our own entry are, in a fork of the test process, the frames of the test
+        threads = [_BOTTOM.split(text, maxsplit=1)[0] for text in dump.split("\n\n")]
         threads.sort(key=lambda text: not text.lstrip().startswith("Current thread"))
         stacks = [self._read_thread(text) for text in threads]
         own = (stack for stack in stacks if innermost_first_party(stack) is not None)

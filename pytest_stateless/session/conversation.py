@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 import time
 from typing import TYPE_CHECKING, assert_never
@@ -15,6 +14,7 @@ from pytest_stateless.errors import (
     InternalError,
     ProtocolError,
     SandboxSetupError,
+    SandboxUnavailableError,
 )
 from pytest_stateless.guest.observe.exception_blob import unpickle_exception
 from pytest_stateless.guest.stack import StackReader
@@ -45,20 +45,20 @@ from pytest_stateless.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import NoReturn
 
     from pytest_stateless.instance.handle import InstanceHandle, Steps
     from pytest_stateless.model.finding import Finding
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.platform import Platform
-    from pytest_stateless.wire.messages import Call, Invoke, Message
+    from pytest_stateless.wire.messages import Begin, Call, Invoke, Message
 
 _ERROR_PREFIX = len("E       ")
 """What pytest writes before each line of an exception's text."""
 _UNWIND_TIMEOUT_S = 5.0
-_DUMP_HEADER = "Fatal Python error: "
-_DUMP_LINE = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+) in (?P<function>.+)$')
+_OF_A_DISK = ("hold copy", "replace root")
+"""How the operations are described that only a disk of an instance's own needs."""
 
 
 class Conversation:
@@ -68,13 +68,22 @@ class Conversation:
         platform: Where instances come from.
         entry: The exchange, in the ledger.
         with_app: Whether the instance must have the app.
+        function: A function of this process that the instance is to run; it is forked from it.
     """
 
-    def __init__(self, platform: Platform, entry: Entry, *, with_app: bool = True) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        entry: Entry,
+        *,
+        with_app: bool = True,
+        function: Callable[[], object] | None = None,
+    ) -> None:
         self._platform = platform
         self._entry = entry
         self._exchange = entry.exchange
         self._with_app = with_app
+        self._function = function
         self._handle: InstanceHandle | None = None
         self._deadline = 0.0
         self.patience_s: float | None = None
@@ -95,14 +104,15 @@ class Conversation:
         Raises:
             ColdStartError: The app did not become ready.
             ConfigurationError: The app reference is wrong.
+            SandboxUnavailableError: This machine refuses the disk that the settings ask for.
             SandboxSetupError: The instance could not be sealed.
             InstanceDiedError: It ended meanwhile.
             RequestTimeoutError: It took too long.
         """
         started = time.monotonic()
-        handle = warm = self._platform.take_warm()
+        handle = warm = self._platform.take_warm() if self._function is None else None
         if handle is None:
-            handle = self._platform.fleet.acquire(self._platform.recipe())
+            handle = self._platform.instance(self._function)
         self._handle = handle
         self._platform.ledger.seat(self._entry, handle.number)
         if warm is None:
@@ -230,10 +240,11 @@ class Conversation:
         relay.relay_output(handle.output)
         match answer:
             case Started():
-                self._platform.fleet.remember(begin, sources=answer.sources)
+                self._platform.note_replaced(handle.replaced)
+                self._remember(handle, begin, sources=answer.sources)
             case SealFailed():
                 self.drop()
-                raise SandboxSetupError(answer.operation, answer.syscall, answer.errno)
+                _fail_seal(answer)
             case StartFailed():
                 self.drop()
                 self._fail_start(answer)
@@ -242,14 +253,26 @@ class Conversation:
             case _:
                 assert_never(answer)
 
+    def _remember(
+        self,
+        handle: InstanceHandle,
+        begin: Begin,
+        *,
+        sources: tuple[str, ...],
+        modules: tuple[str, ...] = (),
+    ) -> None:
+        if handle.recipe.start != "snapshot":  # whose own process has it, not the zygote
+            isolation = handle.recipe.seal.isolation
+            self._platform.fleet.remember(begin, isolation, sources=sources, modules=modules)
+
     def _fail_start(self, failed: StartFailed) -> NoReturn:
-        settings = self._platform.settings
         if failed.is_usage:
             raise ConfigurationError(failed.error)
         self._exchange.observations = failed.observations
         self._exchange.exception = failed.traceback
         self._entry.context = dataclasses.replace(self._entry.context, has_started=False)
-        first = self._platform.note_failed_start((settings.app, failed.step, failed.error))
+        app = self._platform.app_name
+        first = self._platform.note_failed_start((app, failed.step, failed.error))
         findings = self._entry.judge(frozenset(failed.observations.reads))
         self._exchange.findings = findings
         refusals = [write.error for write in failed.observations.writes if write.error]
@@ -260,12 +283,10 @@ class Conversation:
                 text = f"{format_headline(findings[0])} (in full: {first})"
             raise ColdStartError(text, findings)
         if first:
-            text = crash.format_cold_start_repeat(
-                settings.app, error=failed.error, first_test=first
-            )
+            text = crash.format_cold_start_repeat(app, error=failed.error, first_test=first)
         else:
             text = crash.format_cold_start_failure(
-                settings.app,
+                app,
                 step=failed.step,
                 error=failed.error,
                 traceback=failed.traceback,
@@ -325,7 +346,7 @@ class Conversation:
         self._exchange.exception = raised.traceback or raised.error
         if raised.is_convention:
             self._pending = AdapterError(
-                f"{self._title}: {self._platform.settings.app or 'the function'} broke its calling "
+                f"{self._title}: {self._platform.app_name or 'the function'} broke its calling "
                 f"convention: {raised.error}"
             )
         elif raised.blob:
@@ -352,12 +373,22 @@ class Conversation:
         relay.relay_output(handle.output)
         if done.sources or done.modules:
             begin = self._platform.begin(with_app=self._with_app)
-            self._platform.fleet.remember(begin, sources=done.sources, modules=done.modules)
+            self._remember(handle, begin, sources=done.sources, modules=done.modules)
         self._platform.release(handle)
 
     def _note_limit(self, finding: Finding | None) -> None:
         if finding is not None:
             self._entry.limits.append(finding)
+
+
+def _fail_seal(failed: SealFailed) -> NoReturn:
+    error = SandboxSetupError(failed.operation, failed.syscall, failed.errno)
+    if failed.operation.startswith(_OF_A_DISK):
+        raise SandboxUnavailableError(
+            f"stateless_writes = 'discard' cannot be had on this machine: {error}; "
+            "with 'refuse' an instance needs no disk of its own"
+        ) from error
+    raise error
 
 
 def _messages_of(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, get_args
 
-Start = Literal["auto", "cold", "spawn"]
-Isolation = Literal["auto", "namespace"]
-Writes = Literal["refuse"]
+Start = Literal["auto", "cold", "snapshot", "spawn"]
+Isolation = Literal["auto", "namespace", "landlock", "fake"]
+Writes = Literal["refuse", "discard"]
 FailOn = Literal["error", "warning", "never"]
 Preload = Literal["learn", "none"]
 IniType = Literal["string", "bool", "linelist", "paths"]
@@ -73,7 +73,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="isolation",
-        help="what seals an instance; a name insists on it",
+        help="what seals an instance; auto takes the strongest that works, a name insists",
         default="auto",
         on_command_line=True,
         on_marker=True,
@@ -81,8 +81,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="writes",
-        help="what becomes of writes outside /tmp",
-        default="refuse",
+        help="what becomes of writes outside /tmp, instead of what the platform does",
         on_marker=True,
         choices=get_args(Writes),
     ),

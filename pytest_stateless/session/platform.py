@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from typing import TYPE_CHECKING
+import sys
+import warnings
+from typing import TYPE_CHECKING, Literal
 
-from pytest_stateless.errors import ConfigurationError
+from pytest_stateless.errors import ConfigurationError, StatelessWarning
+from pytest_stateless.forkserver import probe
+from pytest_stateless.forkserver.spawner import can_fork
+from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.instance.drive import run
 from pytest_stateless.instance.fleet import Fleet
 from pytest_stateless.instance.recipe import Recipe
 from pytest_stateless.judge.places import Places
 from pytest_stateless.model.first_party import FirstParty
-from pytest_stateless.model.totals import SessionTotals
+from pytest_stateless.model.totals import SessionTotals, UnenforcedTotal
 from pytest_stateless.session import provision
-from pytest_stateless.session.conversation import Conversation
+from pytest_stateless.session.connections import SharedConnections, find_shared
+from pytest_stateless.session.conversation import Conversation, caller_place
 from pytest_stateless.session.host_coverage import HostCoverage
 from pytest_stateless.session.ledger import Ledger
 from pytest_stateless.session.settings import Settings
@@ -22,16 +29,25 @@ from pytest_stateless.wire.control import Signal
 from pytest_stateless.wire.messages import Start
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.model.finding import Finding
+    from pytest_stateless.model.isolation import IsolationName
+    from pytest_stateless.model.observation import Unenforced
     from pytest_stateless.model.place import Frame
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.provision import Surroundings
     from pytest_stateless.wire.messages import Begin
 
 
+StartMethod = Literal["cold", "snapshot", "spawn"]
 ColdStart = tuple[str, str, str]
 """A cold start that failed: the app, the step, and what it raised."""
+
+
+def _nothing() -> None:
+    pass
 
 
 class Platform:
@@ -59,6 +75,11 @@ class Platform:
         self._warm: InstanceHandle | None = None
         self._service_paths: list[str] = []
         self._has_learnt = False
+        self.inheritance = Inheritance()
+        self.before_import: Callable[[], None] = _nothing
+        """Called before an instance is started that will import the app anew."""
+        self._shared: SharedConnections | None = None
+        self._place_of_use: Frame | None = None
         self._local = LocalServers()
 
     # the test
@@ -74,6 +95,9 @@ class Platform:
         self._test = test
         self._has_learnt = False
         self._service_paths = []
+        self.inheritance = Inheritance()
+        self._shared = None
+        self._place_of_use = None
         self.boundary = provision.first_party(settings, self.surroundings)
         self.places = Places(
             rootdir=self.surroundings.rootdir, source_map=provision.source_map(self.boundary)
@@ -130,7 +154,19 @@ class Platform:
                 totals.cold_starts_s.append(entry.exchange.cold_start_s)
             if entry.exchange.is_complete:
                 totals.handlings_s.append(entry.exchange.handling_s)
+            self._note_unenforced(entry.exchange.observations.unenforced)
         totals.dropped = list(dict.fromkeys(self.fleet.dropped))
+
+    def _note_unenforced(self, unenforced: tuple[Unenforced, ...]) -> None:
+        for one in unenforced:
+            self.totals.note_unenforced(
+                UnenforcedTotal(
+                    isolation=one.isolation,
+                    gap=one.gap,
+                    place=self.places.point(one.place),
+                    operation=one.operation,
+                )
+            )
 
     def declare_service_path(self, path: str) -> None:
         """Make a folder writable for the instances of this test.
@@ -143,12 +179,15 @@ class Platform:
         """
         self._service_paths.append(_service_folder(path))
 
-    def converse(self, title: str, *, with_app: bool) -> tuple[Entry, Conversation]:
+    def converse(
+        self, title: str, *, with_app: bool, function: Callable[[], object] | None = None
+    ) -> tuple[Entry, Conversation]:
         """Open an exchange.
 
         Args:
             title: Method and target, or the event's kind.
             with_app: Whether it needs the app.
+            function: A function of this process that an instance is to run, or None.
 
         Returns:
             Its entry in the ledger, and the conversation to have.
@@ -156,10 +195,11 @@ class Platform:
         Raises:
             ConfigurationError: It needs an app and none is set.
         """
-        if with_app and not self.settings.app:
+        if with_app and not self.app_name:
             raise ConfigurationError(
                 'no app is set; write stateless_app = "module:attribute" in the ini file, '
-                "give --stateless-app, or mark the test with @pytest.mark.stateless(app=...)"
+                "give --stateless-app, mark the test with @pytest.mark.stateless(app=...), or "
+                "give an app object with stateless.use(app), which counts for one test"
             )
         if self.is_enforced:
             self._preload_coverage()
@@ -167,26 +207,165 @@ class Platform:
                 self._learn()
         entry = self.ledger.open(title, self.settings.platform, self.places)
         if not self.is_enforced:
-            local = LocalConversation(self, entry, self._local, with_app=with_app)
+            local = LocalConversation(
+                self, entry, self._local, with_app=with_app, function=function
+            )
             return entry, local
-        return entry, Conversation(self, entry, with_app=with_app)
+        return entry, Conversation(self, entry, with_app=with_app, function=function)
+
+    def check_snapshot(self, reason: str) -> None:
+        """Check that an instance can be a fork of this process.
+
+        Args:
+            reason: Why it has to be.
+
+        Raises:
+            ConfigurationError: The settings insist on another start method, or this system
+                cannot fork.
+        """
+        start = self.settings.start
+        if start not in {"auto", "snapshot"}:
+            origin = self.settings.origins.get("start", "the settings")
+            raise ConfigurationError(
+                f"{reason}, and start = {start!r} ({origin}) makes instances that do not have it; "
+                "leave start at 'auto' or set 'snapshot', which forks this process as it stands"
+            )
+        if self.is_enforced and not can_fork():
+            raise ConfigurationError(
+                f"{reason}, and {sys.platform} cannot fork this process; name the app as "
+                "'module:attribute', and give functions at the top level of a module"
+            )
 
     # instances
+
+    @property
+    def isolation(self) -> IsolationName:
+        """What seals the instances of this test.
+
+        Raises:
+            SandboxUnavailableError: This machine refuses it, or allows none.
+        """
+        name = self.settings.isolation
+        if name == "auto":
+            return probe.strongest()
+        probe.require(name)
+        return name
 
     def recipe(self) -> Recipe:
         """Return what an instance of this test is made by.
 
         Raises:
             ConfigurationError: A service path of the settings does not exist.
+            SandboxUnavailableError: This machine refuses the isolation.
         """
+        if self.start_method != "spawn" and not can_fork():
+            raise ConfigurationError(
+                f"start = {self.start_method!r} forks, and {sys.platform} cannot; leave start at "
+                "'auto', which starts a new interpreter for each instance there"
+            )
+        self._check_writes()
         # not before: a fixture of the test may have to make it
         folders = [_service_folder(path) for path in self.settings.service_paths]
-        seal = provision.seal(self.settings, self.surroundings, folders + self._service_paths)
+        seal = provision.seal(
+            self.settings,
+            self.surroundings,
+            folders + self._service_paths,
+            isolation=self.isolation,
+        )
         return Recipe(
             seal=seal,
             memory_bytes=self.settings.platform.memory_bytes,
-            is_spawn=self.settings.start == "spawn",
+            start=self.start_method,
         )
+
+    def _check_writes(self) -> None:
+        """Insist on what was asked for, and say what became of what the platform would do."""
+        isolation = self.isolation
+        if self.settings.platform.writes == "refuse" or isolation == "namespace":
+            return
+        origin = self.settings.origins.get("writes")
+        if origin is not None:
+            raise ConfigurationError(
+                f"writes = 'discard' ({origin}) needs isolation 'namespace', and this test has "
+                f"{isolation!r}, which has no disk to give; set 'refuse', or allow namespaces"
+            )
+        self.totals.note(
+            f"{self.settings.platform.name} discards writes with their instance; isolation "
+            f"{isolation} cannot, and refuses them"
+        )
+
+    @property
+    def start_method(self) -> StartMethod:
+        """How the instances of this test come to be."""
+        if self.settings.start != "auto":
+            return self.settings.start
+        if self.inheritance.app is not None:
+            return "snapshot"
+        return "cold" if can_fork() else "spawn"
+
+    def use(self, app: object, name: str, place: Frame | None) -> None:
+        """Serve an app object of this process, until the end of the test.
+
+        Args:
+            app: The object.
+            name: What to call it in messages.
+            place: Where the test gave it.
+        """
+        self.end_warm()
+        self.inheritance = Inheritance(app=app, name=name)
+        self._place_of_use = place
+
+    @property
+    def app_name(self) -> str:
+        """What the app is called in messages; empty if there is none."""
+        return self.inheritance.name or self.settings.app
+
+    def instance(self, function: Callable[[], object] | None = None) -> InstanceHandle:
+        """Return an instance that nobody has used.
+
+        Args:
+            function: A function of this process that it is to run, or None.
+
+        Returns:
+            The instance.
+
+        Raises:
+            SandboxUnavailableError: This machine refuses the isolation.
+            ConfigurationError: A service path of the settings does not exist.
+        """
+        recipe = self.recipe()
+        if function is None and recipe.start != "snapshot":
+            self.before_import()
+            return self.fleet.acquire(recipe)
+        inheritance = self.inheritance
+        if function is not None:
+            recipe = dataclasses.replace(recipe, start="snapshot")
+            inheritance = Inheritance(function=function)
+        return self.fleet.snapshot(
+            recipe, dataclasses.replace(inheritance, forget=self._shared_connections().forget)
+        )
+
+    def _shared_connections(self) -> SharedConnections:
+        """Look once a test for connections that its snapshots must not use, and warn of them."""
+        if self._shared is None:
+            self._shared = find_shared()
+            for text in self._shared.warnings:
+                place = caller_place(self)
+                warnings.warn_explicit(
+                    text,
+                    StatelessWarning,
+                    place.path if place is not None else "pytest",
+                    place.line if place is not None else 1,
+                )
+        return self._shared
+
+    def note_replaced(self, paths: tuple[str, ...]) -> None:
+        """Take down which open files of this process its snapshots can only read."""
+        for path in paths:
+            self.totals.note(
+                f"{self.places.show(path)} is open for writing in the test process; instances that "
+                "are forked from it can only read it"
+            )
 
     def begin(self, *, with_app: bool) -> Begin:
         """Return what an instance of this test becomes.
@@ -198,18 +377,28 @@ class Platform:
             The message.
         """
         coverage = self.coverage.order() if self.is_enforced else None
-        return provision.begin(self.settings, self.boundary, with_app=with_app, coverage=coverage)
+        begin = provision.begin(
+            self.settings,
+            self.boundary,
+            with_app=with_app,
+            isolation=self.isolation if self.is_enforced else "namespace",
+            coverage=coverage,
+        )
+        return dataclasses.replace(begin, app="") if self.inheritance.app is not None else begin
 
     def start(self) -> Start:
         """Return what else an instance of this test is told when it starts."""
         return Start(
             log_levels=provision.log_levels(),
-            wants_place=self.settings.app not in self.fleet.app_places,
+            wants_place=self.settings.app not in self.fleet.app_places
+            and self.inheritance.app is None,
         )
 
     @property
     def app_place(self) -> Frame | None:
-        """Where the app is defined, once an instance has told."""
+        """Where the app is defined, once an instance has told, or was given by the test."""
+        if self.inheritance.app is not None:
+            return self._place_of_use
         return self.fleet.app_places.get(self.settings.app)
 
     def prepare(self) -> None:
@@ -218,22 +407,24 @@ class Platform:
         Raises:
             SandboxUnavailableError: This machine refuses the isolation.
         """
-        if not self.is_enforced:
+        if not self.is_enforced or self.start_method == "snapshot" or not can_fork():
             return
-        self.fleet.zygote()
+        self.fleet.zygote(self.isolation)
         self._preload_coverage()
         self._learn()
-        if self.settings.start != "spawn":
+        if self.start_method == "cold":
             self.fleet.prepare_spare(self.recipe(), self.begin(with_app=bool(self.settings.app)))
 
     def _preload_coverage(self) -> None:
-        if self.settings.start != "spawn" and self.coverage.order() is not None:
-            self.fleet.preload_coverage(self.begin(with_app=False))
+        if self.start_method == "cold" and self.coverage.order() is not None:
+            self.fleet.preload_coverage(self.begin(with_app=False), self.isolation)
 
     def _learn(self) -> None:
         settings = self.settings
         is_due = settings.app and settings.preloads and not self._has_learnt
-        if not is_due or settings.start == "spawn" or self.fleet.knows(settings.app):
+        if not is_due or self.start_method != "cold":
+            return
+        if self.fleet.knows(settings.app, self.isolation):
             return
         self._has_learnt = True  # once a test: if it fails, the instance says why
         run(self.fleet.learn(self.begin(with_app=True), self.start(), self.recipe()))

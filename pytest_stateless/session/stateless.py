@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import pickle
 import uuid
@@ -12,6 +13,7 @@ import httpx2
 
 from pytest_stateless.errors import ConfigurationError, InstanceError
 from pytest_stateless.instance.drive import run
+from pytest_stateless.session.conversation import caller_place
 from pytest_stateless.session.provision import log_levels
 from pytest_stateless.session.transport import (
     BASE_URL,
@@ -174,28 +176,36 @@ class Stateless:
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in a fresh sealed instance, without the app.
 
+        Where function and arguments can be pickled, the instance imports the function's module;
+        with start method `snapshot`, and for a closure, a lambda or an open object, it is a fork
+        of this process as it stands.
+
         Args:
-            function: A function at the top level of a module that can be imported.
-            args: Its arguments, anything that can be pickled.
+            function: Any function.
+            args: Its arguments.
             kwargs: Its keyword arguments.
 
         Returns:
             Its result, which must be something that can be pickled.
 
         Raises:
-            ConfigurationError: The function or an argument cannot be pickled.
+            ConfigurationError: The function or an argument cannot be pickled, and start method
+                `cold` or `spawn` was asked for, or this system cannot fork.
             Exception: Whatever the function raises.
         """
         name = getattr(function, "__qualname__", repr(function))
-        try:
-            blob = pickle.dumps((function, args, kwargs))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise ConfigurationError(
-                f"stateless.call: {name} or its arguments cannot be pickled ({error}); "
-                "give a function at the top level of a module, and plain arguments"
-            ) from error
         platform = self._platform
-        entry, conversation = platform.converse(f"call of {name}", with_app=False)
+        blob = b""
+        inherited: Callable[[], object] | None = functools.partial(function, *args, **kwargs)
+        if platform.start_method != "snapshot" or platform.settings.start == "auto":
+            try:
+                blob = pickle.dumps((function, args, kwargs))
+                inherited = None
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                platform.check_snapshot(f"{name} or its arguments cannot be pickled ({error})")
+        entry, conversation = platform.converse(
+            f"call of {name}", with_app=False, function=inherited
+        )
         request = Call(
             number=entry.exchange.number,
             blob=blob,
@@ -204,6 +214,29 @@ class Stateless:
         )
         run(conversation.open(request))
         return cast("T", pickle.loads(run(conversation.await_result())))  # noqa: S301 (our own)
+
+    def use(self, app: object) -> None:
+        """Serve an app object that this process has made, until the end of the test.
+
+        Each request is then served by a fork of this process as it stands (start method
+        `snapshot`): what the test has overridden, patched or put into the app is there, and what
+        a request changes is gone with its instance.
+
+        Args:
+            app: A WSGI or ASGI app, or a Lambda handler.
+
+        Raises:
+            ConfigurationError: It cannot be called, or another start method was asked for, or
+                this system cannot fork.
+        """
+        name = f"{type(app).__module__}.{type(app).__qualname__} of stateless.use"
+        if not callable(app):
+            raise ConfigurationError(
+                f"stateless.use: {app!r} is not callable; give the WSGI or ASGI app or the Lambda "
+                "handler itself"
+            )
+        self._platform.check_snapshot("an app object exists in this process only")
+        self._platform.use(app, name, caller_place(self._platform))
 
     # placement
 

@@ -53,6 +53,7 @@ class Begin:
         memory_bytes: What the platform gives, for Lambda's context and variables.
         sends_exceptions: Whether exceptions of the app travel as objects.
         coverage: What coverage.py shall measure, if it measures the test process.
+        has_disk: Whether it has a disk of its own, where writes are discarded with it.
     """
 
     app: str
@@ -65,6 +66,7 @@ class Begin:
     memory_bytes: int
     sends_exceptions: bool = False
     coverage: CoverageOrder | None = None
+    has_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +161,7 @@ class Call:
 
     Attributes:
         number: Of the exchange.
-        blob: A pickle of `(function, args, kwargs)`.
+        blob: A pickle of `(function, args, kwargs)`; empty if the instance has inherited them.
         timeout_s: Seconds until the platform gives up.
         log_levels: As in `Start`.
     """
@@ -180,7 +182,14 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """The instance is sealed and has proved it; it waits for `Begin` and `Start`."""
+    """The instance is sealed and has proved it; it waits for `Begin` and `Start`.
+
+    Attributes:
+        replaced: Paths of files that the test process has open for writing, which an instance
+            that was forked from it can only read.
+    """
+
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

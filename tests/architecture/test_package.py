@@ -44,6 +44,7 @@ PUBLIC = (
     "Severity",
     "Stateless",
     "StatelessError",
+    "StatelessWarning",
 )
 
 

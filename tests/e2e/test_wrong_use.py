@@ -64,10 +64,10 @@ def test_sealing_a_suite_s_own_clients_is_refused_not_ignored(project: Project) 
     ("line", "says"),
     (
         (
-            "stateless_isolation = fake",
+            "stateless_isolation = chroot",
             (
-                "ini file: isolation = 'fake': isolation 'fake' is not in this release; "
-                "choose one of auto, namespace"
+                "ini file: isolation = 'chroot': 'chroot' is not known; "
+                "choose one of auto, namespace, landlock, fake"
             ),
         ),
         (
@@ -95,7 +95,7 @@ def test_a_command_line_option_that_cannot_be_meant(project: Project) -> None:
     project.write({"shop.py": APP, "test_it.py": TEST})
     project.ini("stateless_app = shop:app")
     refused(
-        project, "--stateless-start=snapshot", says="command line: start = 'snapshot': start method"
+        project, "--stateless-start=warm", says="command line: start = 'warm': 'warm' is not known"
     )
     refused(project, "--stateless-sart=cold", says="unrecognized arguments: --stateless-sart=cold")
 
@@ -212,7 +212,7 @@ def test_calls_that_cannot_be_meant_are_errors_of_ours_that_say_what_to_do(
     full.stdout.fnmatch_lines(["*pytest_stateless/session/transport.py*"])
 
 
-def test_without_an_app_the_error_names_the_three_ways_to_set_one(project: Project) -> None:
+def test_without_an_app_the_error_names_the_ways_to_set_one(project: Project) -> None:
     project.write({"test_it.py": TEST})
     project.ini()
     result = project.run()
@@ -220,7 +220,8 @@ def test_without_an_app_the_error_names_the_three_ways_to_set_one(project: Proje
     result.stdout.fnmatch_lines([
         (
             'E *ConfigurationError: no app is set; write stateless_app = "module:attribute" in the '
-            "ini file, give --stateless-app, or mark the test with @pytest.mark.stateless(app=...)"
+            "ini file, give --stateless-app, mark the test with @pytest.mark.stateless(app=...), "
+            "or give an app object with stateless.use(app), which counts for one test"
         )
     ])
     result.stdout.no_fnmatch_line("*pytest_stateless/*")

@@ -71,7 +71,7 @@ from pytest_stateless.forkserver.handle import ZygoteHandle
 
 @pytest.fixture(autouse=True, scope="session")
 def without_pid_namespace():
-    ZygoteHandle.start = classmethod(lambda cls: cls(has_pid=False))
+    ZygoteHandle.start = classmethod(lambda cls, _isolation: cls(has_pid=False))
 """
 
 

@@ -24,7 +24,7 @@ from pytest_stateless.session.stateless import Stateless
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sealed_instances import Host
+    from watched_host import Host
 
 pytest_plugins = ("sealed_instances",)
 
@@ -212,7 +212,7 @@ def without_pid_namespace(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[Platform]:
-    start = classmethod(lambda cls: cls(has_pid=False))
+    start = classmethod(lambda cls, _isolation: cls(has_pid=False))
     monkeypatch.setattr(ZygoteHandle, "start", start)
     platform = Platform(Surroundings(rootdir=str(PROJECT), basetemp=str(tmp_path.parent)))
     platform.configure(Settings())

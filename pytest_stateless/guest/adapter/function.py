@@ -16,17 +16,22 @@ if TYPE_CHECKING:
     from pytest_stateless.wire.messages import Call
 
 
-def run_function(call: Call, sink: Sink) -> None:
-    """Run a pickled function and hand over its pickled result.
+def run_function(call: Call, sink: Sink, inherited: Callable[[], object] | None = None) -> None:
+    """Run a function and hand over its pickled result.
 
     Args:
         call: What to run; pickled by the test that this instance works for.
         sink: Where the result or the exception goes.
+        inherited: The function with its arguments, where it is in memory already.
     """
     try:
-        function, args, kwargs = _load(call.blob)
-        result = function(*args, **kwargs)
-        blob = _dump(function, result)
+        if inherited is not None:
+            result = inherited()
+            blob = _dump(inherited, result)
+        else:
+            function, args, kwargs = _load(call.blob)
+            result = function(*args, **kwargs)
+            blob = _dump(function, result)
     except Exception as error:  # noqa: BLE001 (whatever the function raises is data)
         sink.raised(error)
     else:

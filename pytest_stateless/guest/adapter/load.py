@@ -77,6 +77,27 @@ def load_app(reference: AppReference, stack: StackReader, *, wants_place: bool =
     return LoadedApp(app=app, kind=kind, place=place, reference=reference.text)
 
 
+def adopt_app(app: object, name: str) -> LoadedApp:
+    """Take an app object that somebody else has made.
+
+    Args:
+        app: The object.
+        name: What to call it in messages.
+
+    Returns:
+        The app; where it was made is not known.
+
+    Raises:
+        AdapterError: It cannot be called as an app.
+    """
+    if not callable(app):
+        raise AdapterError(
+            f"{name} is not callable: it is {_describe(app)}; give the WSGI or ASGI app or the "
+            "Lambda handler itself"
+        )
+    return LoadedApp(app=app, kind=detect_kind(app, name), place=None, reference=name)
+
+
 def load_function(text: str) -> Callable[[], object]:
     """Import a function that is called without arguments, such as `stateless_setup`'s.
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import sys
 import threading
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_stateless.guest.observe.attempts import EVENTS, WRITE_FLAGS
+from pytest_stateless.guest.observe.attempts import EVENTS, TEMPORARY, WRITE_FLAGS
+from pytest_stateless.guest.observe.origins import stands_in
 from pytest_stateless.guest.observe.reads import CODE
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ _THREAD_EVENTS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_
 _PROCESS_EVENTS = frozenset({
     "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system",
 })  # fmt: skip
+_UNSEEN_EVENTS = frozenset({"os.exec", "ctypes.dlopen"})
+"""What may write where no audit event tells of it, and is no start of a process."""
 _SQLITE = "_sqlite3"
 _SPAWNERS = frozenset({"multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver"})
 _WATCHED_IMPORTS = _SPAWNERS | {_SQLITE}
-_ALL_EVENTS = EVENTS | {_CONNECT, "import"} | _THREAD_EVENTS | _PROCESS_EVENTS
-_WRITING = WRITE_FLAGS | (os.O_TMPFILE & ~os.O_DIRECTORY)
+_ALL_EVENTS = EVENTS | {_CONNECT, "import"} | _THREAD_EVENTS | _PROCESS_EVENTS | _UNSEEN_EVENTS
+_WRITING = WRITE_FLAGS | TEMPORARY
 
 
 class Listener(Protocol):
@@ -59,6 +61,9 @@ class Listener(Protocol):
     def on_process(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
         """A process is started."""
 
+    def on_unseen(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
+        """A program takes this one's place, or a library of C code is loaded."""
+
     def on_raise(self, error: BaseException, frame: FrameType) -> None:
         """An exception is raised, or passes a frame."""
 
@@ -69,27 +74,40 @@ class Listener(Protocol):
 class _Taps:
     """The state of the taps in this process."""
 
-    __slots__ = ("active", "busy", "has_monitoring", "is_installed")
+    __slots__ = ("active", "busy", "has_monitoring", "is_installed", "is_listening")
 
     def __init__(self) -> None:
         self.active: Listener | None = None
         self.busy: set[int] = set()
         self.has_monitoring = False
         self.is_installed = False
+        self.is_listening = False
 
 
 TAPS = _Taps()
 
 
-def install() -> None:
-    """Put the taps in, once per process."""
-    if TAPS.is_installed:
+def listen() -> None:
+    """Put those taps in, once per process, that replace nothing.
+
+    After that every code object is looked at again when it runs next, which a process that is
+    forked many times should do once.
+    """
+    if TAPS.is_listening:
         return
-    TAPS.is_installed = True
+    TAPS.is_listening = True
     sys.addaudithook(_on_audit)
     if hasattr(sys, "monitoring"):
         TAPS.has_monitoring = _watch_raises()
-    else:
+
+
+def install() -> None:
+    """Put all taps in, once per process."""
+    if TAPS.is_installed:
+        return
+    TAPS.is_installed = True
+    listen()
+    if not hasattr(sys, "monitoring"):
         _wrap_thread_start()
     wrap_loaded()
 
@@ -101,7 +119,7 @@ def wrap_loaded() -> None:
     fully made (`connection.c` of CPython 3.11 to 3.13). The start methods `spawn` and
     `forkserver` of multiprocessing have none.
     """
-    if not _SPAWNERS.isdisjoint(sys.modules):
+    if any(name in sys.modules for name in _SPAWNERS):  # not the other way round, which asks all
         _wrap_process_start()
     for name in (_SQLITE, "sqlite3.dbapi2", "sqlite3"):
         module = sys.modules.get(name)
@@ -193,8 +211,8 @@ def _on_audit(event: str, args: tuple[object, ...]) -> None:
     TAPS.busy.add(ident)
     try:
         frame = sys._getframe(1)  # noqa: SLF001 (the documented way)
-        if frame.f_code.co_filename == __file__ and frame.f_back is not None:
-            frame = frame.f_back  # one of our wraps stands between
+        while stands_in(frame.f_code) and frame.f_back is not None:
+            frame = frame.f_back  # one of our wraps, or a detour, stands between
         _dispatch(listener, event, args, frame)
     except Exception:  # noqa: BLE001, S110 (an observer that fails must not be noticed)
         pass
@@ -223,6 +241,8 @@ def _dispatch(listener: Listener, event: str, args: tuple[object, ...], frame: F
         _on_import(listener, str(args[0]), frame)
     elif event in _THREAD_EVENTS:
         listener.on_thread(args[0], args[1], frame)
+    elif event in _UNSEEN_EVENTS:
+        listener.on_unseen(event, args, frame)
     else:
         listener.on_process(event, args, frame)
 

@@ -1,4 +1,7 @@
-"""The observer of one instance: what the app writes in vain, reads, and leaves running."""
+"""The observer of one instance: what the app writes in vain, reads, and leaves running.
+
+A write is in vain that is refused, finds no room, or goes to a disk that goes with its instance.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,26 @@ from typing import TYPE_CHECKING
 from pytest_stateless.guest.observe import databases, hook
 from pytest_stateless.guest.observe.anchor import find_anchor
 from pytest_stateless.guest.observe.attempts import attempt_of
+from pytest_stateless.guest.observe.disk import OwnDisk
 from pytest_stateless.guest.observe.origins import snapshot
 from pytest_stateless.guest.observe.processes import ProcessWatch
 from pytest_stateless.guest.observe.reads import ReadLog
 from pytest_stateless.guest.observe.threads import ThreadWatch
+from pytest_stateless.guest.observe.unenforced import UnenforcedLog
 from pytest_stateless.guest.observe.write_log import WriteLog
 from pytest_stateless.model.observation import Observations
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
     from types import FrameType
 
     from pytest_stateless.guest.observe.databases import Database
     from pytest_stateless.guest.stack import StackReader
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.model.observation import Phase, Survivor
 
-_TELLING = frozenset({errno.EROFS, errno.ENOSPC, errno.EXDEV})
+_TELLING = frozenset({errno.EROFS, errno.ENOSPC, errno.EXDEV, errno.EOVERFLOW})
 
 
 class Observer:
@@ -35,14 +42,36 @@ class Observer:
     Args:
         stack: Reads stacks and knows what is first-party.
         writable: Absolute folders of service paths; what is read there does not count.
+        isolation: What seals this process; None if nothing does.
+        is_kernel_refusal: Tells whether EACCES for a path means that it is read-only.
+        has_disk: Whether this process has a disk of its own, where writes are discarded with it.
+        inherited_bytes: The resident size that this process was born with, which does not count.
     """
 
-    def __init__(self, stack: StackReader, writable: tuple[str, ...] = ()) -> None:
+    def __init__(  # noqa: PLR0913 (what differs between instances)
+        self,
+        stack: StackReader,
+        writable: tuple[str, ...] = (),
+        *,
+        isolation: IsolationName | None = None,
+        is_kernel_refusal: Callable[[str], bool] | None = None,
+        has_disk: bool = False,
+        inherited_bytes: int = 0,
+    ) -> None:
         self._stack = stack
+        self._inherited_bytes = inherited_bytes
+        self._has_disk = has_disk
+        self._disk: OwnDisk | None = None
         self._writes = WriteLog(stack)
+        self._telling = _TELLING
+        if is_kernel_refusal is not None:
+            self._writes.is_kernel_refusal = is_kernel_refusal
+            self._telling |= {errno.EACCES}
         self._reads = ReadLog(writable)
         self._threads = ThreadWatch(stack)
-        self._processes = ProcessWatch(stack)
+        has_namespace = None if isolation is None else isolation == "namespace"
+        self._processes = ProcessWatch(stack, has_namespace=has_namespace)
+        self._unenforced = UnenforcedLog(stack, isolation)
         self._survivors: list[Survivor] = []
         self._connecting: dict[int, Database] = {}
         self._phase: Phase = "start"
@@ -51,6 +80,8 @@ class Observer:
         """Put the taps into this process, if no observer did, and look around."""
         hook.install()
         self._processes.installed()
+        if self._has_disk:
+            self._disk = self._writes.disk = OwnDisk()
 
     def begin(self, phase: Phase) -> None:
         """Watch from now on.
@@ -86,7 +117,8 @@ class Observer:
                 writes=tuple(find_anchor(write, self._stack) for write in self._writes.drain()),
                 reads=self._reads.drain(),
                 survivors=tuple(dict.fromkeys(survivors)),
-                peak_bytes=_peak_bytes(),
+                unenforced=self._unenforced.drain(),
+                peak_bytes=max(0, _peak_bytes() - self._inherited_bytes),
             )
 
     def observe_survivor(self, survivor: Survivor) -> None:
@@ -107,34 +139,35 @@ class Observer:
         self._reads.opened(path)
 
     def on_change(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
-        """Take down a change of the filesystem that will be refused."""
-        attempt = attempt_of(event, args, frame)
+        """Take down a change of the filesystem that will be refused, or discarded."""
+        attempt = attempt_of(event, args, frame, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
 
     def on_connect(self, database: object, frame: FrameType) -> None:
-        """Take down a database's creation that will be refused."""
+        """Take down a database's creation that will be refused, or discarded."""
         self._connecting.pop(get_ident(), None)
         named = databases.database_of(database)
         if named is None:
             return
         self._reads.opened(named.path)
-        attempt = databases.creation_of(named)
+        attempt = databases.creation_of(named, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
-        elif databases.needs_tracing(named):
+        is_refused = attempt is not None and attempt.outcome == "refused"
+        if not is_refused and databases.needs_tracing(named, self._disk):
             self._connecting[get_ident()] = named
             self._writes.database_path = named.path
 
     def on_connected(self, connection: sqlite3.Connection) -> None:
-        """Trace what is written to a database on a read-only disk."""
+        """Trace what is written to a database on a read-only disk, or on the instance's own."""
         database = self._connecting.pop(get_ident(), None)
         if database is not None:
             _trace(connection, database, weakref.ref(self))
 
     def on_statement(self, database: Database, statement: str, frame: FrameType) -> None:
-        """Take down a statement that will be refused."""
-        attempt = databases.write_of(database, statement)
+        """Take down a statement that will be refused, or discarded."""
+        attempt = databases.write_of(database, statement, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
 
@@ -144,7 +177,12 @@ class Observer:
 
     def on_process(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
         """Take down the start of a process."""
+        self._unenforced.noticed(event, args, frame)
         self._processes.started(event, args, frame, self._phase)
+
+    def on_unseen(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
+        """Take down what may write unseen."""
+        self._unenforced.noticed(event, args, frame)
 
     def on_raise(self, error: BaseException, frame: FrameType) -> None:
         """Take down an exception on its way."""
@@ -155,7 +193,7 @@ class Observer:
         if not self._writes.is_empty:
             return True
         if isinstance(error, OSError):
-            return error.errno in _TELLING
+            return error.errno in self._telling
         return type(error).__module__ == "sqlite3"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING, Literal
 
-from pytest_stateless.guest.stack import MAX_FRAMES, is_internal
+from pytest_stateless.guest.stack import MAX_FRAMES, is_internal, walk
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -17,6 +18,11 @@ Side = Literal["app", "library", "python", "own"]
 RawStack = tuple[tuple["CodeType", int], ...]
 """Code objects and line numbers, innermost first: cheap to take, read only when needed."""
 
+_GUEST = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_STAND_INS = (
+    os.path.join(_GUEST, "sandbox", "detour") + os.sep,
+    os.path.join(_GUEST, "observe", "hook.py"),
+)
 STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
@@ -60,12 +66,27 @@ def innermost_side(stack: RawStack, reader: StackReader) -> Side:
 
 
 def snapshot(frame: FrameType | None) -> RawStack:
-    """Take down a live stack, innermost first, without reading any file."""
-    found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < MAX_FRAMES * 2:
-        found.append((frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno))
+    """Take down a live stack, innermost first, without reading any file.
+
+    What stands in for a function of the interpreter's is left out: its caller has called that.
+
+    Args:
+        frame: The innermost frame.
+
+    Returns:
+        Its places.
+    """
+    while frame is not None and stands_in(frame.f_code):
         frame = frame.f_back
-    return tuple(found)
+    return tuple(
+        (one.f_code, one.f_lineno or one.f_code.co_firstlineno)
+        for one in itertools.islice(walk(frame), MAX_FRAMES * 2)
+    )
+
+
+def stands_in(code: CodeType) -> bool:
+    """Tell whether a code object stands in for a function of the interpreter's."""
+    return code.co_filename.startswith(_STAND_INS)
 
 
 def read(stack: RawStack, reader: StackReader) -> tuple[Frame, ...]:

@@ -1,8 +1,8 @@
 """Child processes that live when the response is complete, daemons included.
 
-An instance has a mount namespace of its own, so its processes are those in it, whoever their
-parent is by now. Where it has none (an app served in the test process) its descendants are
-taken. `/proc` is only searched if a process can have been started.
+Where an instance has a mount namespace of its own, its processes are those in it, whoever their
+parent is by now. Where it has none, it stays the parent of all that it starts, and its
+descendants are taken. `/proc` is only searched if a process can have been started.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ class ProcessWatch:
 
     Args:
         reader: Knows what is first-party.
+        has_namespace: Whether this process has a mount namespace of its own; None to find out.
     """
 
-    def __init__(self, reader: StackReader) -> None:
+    def __init__(self, reader: StackReader, *, has_namespace: bool | None = None) -> None:
         self._reader = reader
+        self._has_namespace = has_namespace
         self._starts: list[_Start] = []
         self._has_started = False
         self._known: set[str] = set()
@@ -50,10 +52,11 @@ class ProcessWatch:
     def installed(self) -> None:
         """Take the processes that are there already for none of the app's.
 
-        A mount namespace of its own has none; listing `/proc` of a busy host costs 0.3 ms.
+        An instance has none; listing `/proc` of a busy host costs 0.3 ms.
         """
-        if not _has_own_namespace():
-            self._known = set(os.listdir("/proc"))
+        if self._has_namespace is None:
+            self._has_namespace = _has_own_namespace()
+            self._known = set() if self._has_namespace else set(os.listdir("/proc"))
 
     def started(self, event: str, args: tuple[object, ...], frame: FrameType, phase: Phase) -> None:
         """Take down that a process is being started.
@@ -82,7 +85,7 @@ class ProcessWatch:
             return ()
         found = []
         own = _command_line(os.getpid())
-        for pid, command in _living(self._known):
+        for pid, command in _living(self._known, is_alone=bool(self._has_namespace)):
             self._known.add(str(pid))
             if not any(helper in " ".join(command) for helper in _HELPERS):
                 start = _start_of(command, starts)
@@ -127,11 +130,10 @@ def _start_of(command: tuple[str, ...], starts: list[_Start]) -> _Start | None:
     return next(reversed(forks or starts), None)
 
 
-def _living(known: set[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _living(known: set[str], *, is_alone: bool) -> Iterator[tuple[int, tuple[str, ...]]]:
     own = os.getpid()
     parents = {pid: parent for pid in _pids() if (parent := _parent_of_living(pid)) is not None}
     home = _mount_namespace(own)
-    is_alone = _has_own_namespace()
     for pid in parents:
         if pid == own or str(pid) in known:
             continue

@@ -6,22 +6,30 @@ import os
 from typing import TYPE_CHECKING, assert_never
 
 from pytest_stateless.errors import SandboxSetupError
-from pytest_stateless.guest.sandbox import linux
+from pytest_stateless.guest.sandbox import landlock, linux
 from pytest_stateless.guest.sandbox.plan import (
+    AdoptOrphans,
+    DetourPython,
     DropCapabilities,
     ForbidNewPrivileges,
     Hold,
+    HoldCopy,
     KeepApart,
     MakePrivate,
     MakeReadOnly,
     MapUser,
     MountProc,
     MountTmp,
+    NarrowBounds,
     PutBack,
     ReplaceDevices,
+    ReplaceRoot,
+    RestrictWrites,
+    Unmount,
     Unshare,
     describe,
 )
+from pytest_stateless.wire.control import DISK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,6 +80,12 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
             held[operation.path] = linux.open_tree(what, operation.path)
         case MountTmp():
             _mount_tmpfs(what, operation.path, f"mode=1777,size={operation.size_bytes}")
+        case HoldCopy():
+            held[operation.path] = _open_copy(what, operation)
+        case ReplaceRoot():
+            _replace_root(what, held["/"], operation.disk)
+        case Unmount():
+            linux.unmount(what, operation.path, flags=linux.MNT_DETACH)
         case PutBack():
             tree = held[operation.path]
             _make_mount_point(operation.path)
@@ -79,13 +93,31 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
                 linux.set_writable(what, tree)
             linux.move_mount(what, tree, operation.path)
         case KeepApart():
-            linux.keep_apart(what)
+            landlock.keep_apart(what)
+        case NarrowBounds():
+            linux.narrow_bounds(what, operation.keep)
         case DropCapabilities():
             linux.drop_capabilities(what, operation.keep)
         case ForbidNewPrivileges():
             linux.forbid_new_privileges(what)
+        case AdoptOrphans():
+            linux.adopt_orphans(what)
+        case RestrictWrites():
+            landlock.restrict_writes(what, folders=operation.folders, files=operation.devices)
+        case DetourPython():
+            _detour(operation)
         case _:
             assert_never(operation)
+
+
+def _detour(operation: DetourPython) -> None:
+    from pytest_stateless.guest.sandbox.detour import install  # noqa: PLC0415 (where it is used)
+
+    for folder in operation.writable:
+        os.stat(folder)  # as a mount would notice that it is gone
+    install.show_tmp(operation.private, operation.size_bytes, operation.visible, operation.writable)
+    install.guard_writes((operation.private, *operation.writable), operation.devices)
+    install.guard_signals()
 
 
 def _mount_tmpfs(what: str, path: str, options: str) -> None:
@@ -124,7 +156,46 @@ def _replace_devices(what: str, names: tuple[str, ...]) -> None:
             os.close(tree)
 
 
+def _open_copy(what: str, copy: HoldCopy) -> int:
+    """Make an overlay of a folder and of two new ones on the disk.
+
+    The root of an overlay has the mode and the owner that its upper folder has. A folder that
+    somebody else owns and an ordinary user may write becomes that user's: nobody else is there.
+    """  # noqa: DOC201 (the summary says it)
+    upper, work = (os.path.join(copy.disk, f"{copy.number}.{part}") for part in ("upper", "work"))
+    lower = os.open(copy.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(lower)
+        os.mkdir(work)
+        os.mkdir(upper)
+        if copy.marks == "trusted":
+            os.chown(upper, status.st_uid, status.st_gid)
+        os.chmod(upper, status.st_mode & 0o7777)
+        return linux.open_overlay(
+            what,
+            source=DISK_NAME,
+            # by its descriptor: in a list of layers some letters of a path have a meaning
+            lower=f"/proc/self/fd/{lower}",
+            upper=upper,
+            work=work,
+            is_user=copy.marks == "user",
+        )
+    finally:
+        os.close(lower)
+
+
+def _replace_root(what: str, tree: int, disk: str) -> None:
+    root = os.path.join(disk, "root")
+    os.mkdir(root)
+    linux.move_mount(what, tree, root)
+    os.chdir(root)
+    linux.pivot_root(what, ".", ".")
+    # the old root lies over the new one now
+    linux.unmount(what, ".", flags=linux.MNT_DETACH)
+    os.chdir("/")
+
+
 def _make_mount_point(path: str) -> None:
     """Make the folder that a held tree is put back on, where the new tmpfs covers it."""
-    if not os.path.isdir(path):
+    if not os.path.exists(path):
         os.makedirs(path, mode=0o755)

@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 CLONE_FLAGS = {"mount": 0x00020000, "ipc": 0x08000000, "user": 0x10000000, "pid": 0x20000000}
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
+MNT_DETACH = 2
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
+_FSOPEN_CLOEXEC, _FSMOUNT_CLOEXEC = 1, 1
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
 _AT_FDCWD = -100
 _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC if hasattr(os, "O_CLOEXEC") else 0
 _MOVE_MOUNT_F_EMPTY_PATH = 4
-_MOUNT_ATTR_RDONLY = 1
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 23, 24, 38, 47
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 39, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
-_LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
-_LANDLOCK_CREATE_RULESET_VERSION = 1
-_LANDLOCK_SCOPE_SIGNAL, _LANDLOCK_VERSION_OF_SCOPES = 2, 6
-CAP_SYS_ADMIN = 21
+CAP_SETPCAP, CAP_SYS_ADMIN = 8, 21
 
 
 @cache
@@ -43,17 +45,36 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _call(what: str, syscall: str, function: Callable[[], int]) -> int:
+def checked(what: str, syscall: str, function: Callable[[], int]) -> int:
+    """Make a call.
+
+    Args:
+        what: The operation, for the error.
+        syscall: The call's name, for the error.
+        function: Makes the call.
+
+    Returns:
+        What it gave.
+
+    Raises:
+        SandboxSetupError: It was negative.
+    """
     result = function()
     if result < 0:
         raise SandboxSetupError(what, syscall, ctypes.get_errno())
     return result
 
 
+def syscall(number: int, *arguments: bytes | int | None) -> int:
+    """Make a call by its number; see the manual."""
+    converted = [ctypes.c_size_t(value) if isinstance(value, int) else value for value in arguments]
+    return int(_libc().syscall(ctypes.c_long(number), *converted))
+
+
 def unshare(what: str, namespaces: tuple[str, ...]) -> None:
     """Leave namespaces of the parent; see the manual."""
     flags = sum(CLONE_FLAGS[name] for name in namespaces)
-    _call(what, "unshare", lambda: _libc().unshare(flags))
+    checked(what, "unshare", lambda: _libc().unshare(flags))
 
 
 def mount(  # noqa: PLR0913 (mount(2) has five arguments)
@@ -61,16 +82,21 @@ def mount(  # noqa: PLR0913 (mount(2) has five arguments)
 ) -> None:
     """Mount a filesystem or change a mount, see the manual."""
     encoded = [os.fsencode(text) if text else None for text in (source, target, kind, data)]
-    _call(
+    checked(
         what,
         "mount",
         lambda: _libc().mount(encoded[0], encoded[1], encoded[2], flags, encoded[3]),
     )
 
 
-def unmount(what: str, target: str) -> None:
+def unmount(what: str, target: str, *, flags: int = 0) -> None:
     """Undo a mount, see umount(2) in the manual."""
-    _call(what, "umount2", lambda: _libc().umount2(os.fsencode(target), 0))
+    checked(what, "umount2", lambda: _libc().umount2(os.fsencode(target), flags))
+
+
+def pivot_root(what: str, root: str, old: str) -> None:
+    """Change the root of the mount namespace; see the manual."""
+    checked(what, "pivot_root", lambda: _libc().pivot_root(os.fsencode(root), os.fsencode(old)))
 
 
 def set_read_only(what: str, path: str) -> None:
@@ -88,7 +114,7 @@ def set_writable(what: str, tree: int) -> None:
 def _mount_setattr(  # noqa: PLR0917 (the system call's own order)
     what: str, folder: int, path: bytes, flags: int, attributes: bytes
 ) -> None:
-    _call(
+    checked(
         what,
         "mount_setattr",
         lambda: _libc().syscall(
@@ -108,7 +134,7 @@ def open_tree(what: str, path: str) -> int:
         A descriptor of the clone.
     """
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
-    return _call(
+    return checked(
         what,
         "open_tree",
         lambda: _libc().syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags),
@@ -117,12 +143,87 @@ def open_tree(what: str, path: str) -> int:
 
 def move_mount(what: str, tree: int, path: str) -> None:
     """Attach a detached tree at a path; see the manual."""
-    _call(
+    checked(
         what,
         "move_mount",
         lambda: _libc().syscall(
             _MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(path), _MOVE_MOUNT_F_EMPTY_PATH
         ),
+    )
+
+
+def can_create(path: str) -> bool:
+    """Try to make a file below Python, where no detour or hook sees it; it is removed again.
+
+    Args:
+        path: Where nothing is.
+
+    Returns:
+        Whether the kernel allowed it.
+    """
+    name = os.fsencode(path)
+    descriptor = _libc().open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    if descriptor < 0:
+        return False
+    _libc().close(descriptor)
+    _libc().unlink(name)
+    return True
+
+
+def open_overlay(  # noqa: PLR0913 (what an overlay consists of)
+    what: str, *, source: str, lower: str, upper: str, work: str, is_user: bool
+) -> int:
+    """Make a detached overlay, without device nodes and set-user-id programs.
+
+    Args:
+        what: The operation, for the error.
+        source: Its name in the table of mounts.
+        lower: The folder that is seen through it.
+        upper: An empty folder that takes what is written.
+        work: An empty folder of the same filesystem, for the kernel's own use.
+        is_user: Whether it is to mark files as an ordinary user may.
+
+    Returns:
+        A descriptor of the mount.
+
+    Source: https://docs.kernel.org/filesystems/overlayfs.html; fs/overlayfs/params.c of Linux,
+    which refuses `userxattr` together with `redirect_dir`.
+    """
+    options: list[tuple[str, str | None]] = [
+        ("source", source),
+        ("lowerdir", lower),
+        ("upperdir", upper),
+        ("workdir", work),
+        ("index", "off"),
+        ("xino", "auto"),
+        ("userxattr", None) if is_user else ("redirect_dir", "on"),
+    ]
+    context = checked(what, "fsopen", lambda: _libc().syscall(_FSOPEN, b"overlay", _FSOPEN_CLOEXEC))
+    try:
+        for name, value in options:
+            _fsconfig(what, context, name, value)
+        checked(
+            what,
+            "fsconfig",
+            lambda: _libc().syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0),
+        )
+        attributes = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV
+        return checked(
+            what,
+            "fsmount",
+            lambda: _libc().syscall(_FSMOUNT, context, _FSMOUNT_CLOEXEC, attributes),
+        )
+    finally:
+        os.close(context)
+
+
+def _fsconfig(what: str, context: int, name: str, value: str | None) -> None:
+    command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
+    encoded = None if value is None else os.fsencode(value)
+    checked(
+        what,
+        "fsconfig",
+        lambda: _libc().syscall(_FSCONFIG, context, command, os.fsencode(name), encoded, 0),
     )
 
 
@@ -138,7 +239,7 @@ def prctl(what: str, option: int, *arguments: int) -> int:
         The call's result.
     """
     padded = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
-    return _call(what, "prctl", lambda: _libc().prctl(option, *padded))
+    return checked(what, "prctl", lambda: _libc().prctl(option, *padded))
 
 
 def die_with_parent() -> None:
@@ -146,9 +247,9 @@ def die_with_parent() -> None:
     prctl("die with the parent", _PR_SET_PDEATHSIG, 9)
 
 
-def adopt_orphans() -> None:
+def adopt_orphans(what: str = "adopt orphans") -> None:
     """Become the parent of every descendant that loses its own, PR_SET_CHILD_SUBREAPER."""
-    prctl("adopt orphans", _PR_SET_CHILD_SUBREAPER, 1)
+    prctl(what, _PR_SET_CHILD_SUBREAPER, 1)
 
 
 def forbid_new_privileges(what: str) -> None:
@@ -156,57 +257,55 @@ def forbid_new_privileges(what: str) -> None:
     prctl(what, _PR_SET_NO_NEW_PRIVS, 1)
 
 
-def keep_apart(what: str) -> None:
-    """Become a Landlock domain, from which other processes cannot be signalled or traced.
-
-    Tracing is refused to every domain, and with it what of `/proc` needs the same permission:
-    `root`, `cwd`, `fd`, `mem`, `environ`. Nothing happens where the kernel has no such scopes.
-
-    Source: https://docs.kernel.org/userspace-api/landlock.html, "IPC scoping"
-    """
-    version = _libc().syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_CREATE_RULESET_VERSION)
-    if version < _LANDLOCK_VERSION_OF_SCOPES:
-        return
-    attributes = struct.pack("=QQQ", 0, 0, _LANDLOCK_SCOPE_SIGNAL)
-    size = ctypes.c_size_t(len(attributes))
-    ruleset = _call(
-        what,
-        "landlock_create_ruleset",
-        lambda: _libc().syscall(_LANDLOCK_CREATE_RULESET, attributes, size, 0),
-    )
-    try:
-        _call(
-            what,
-            "landlock_restrict_self",
-            lambda: _libc().syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0),
-        )
-    finally:
-        os.close(ruleset)
-
-
 def drop_capabilities(what: str, keep: tuple[int, ...]) -> None:
     """Give up every capability but `keep`, in all five sets, capabilities(7)."""
-    capability = 0
-    while True:
-        try:
-            is_bounded = prctl(what, _PR_CAPBSET_READ, capability)
-        except SandboxSetupError:  # EINVAL: past the last capability of this kernel
-            break
-        if is_bounded and capability not in keep:
-            prctl(what, _PR_CAPBSET_DROP, capability)
-        capability += 1
+    narrow_bounds(what, keep)
+    _, permitted = _capabilities(what)
     prctl(what, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    mask = sum(1 << number for number in keep)
+    mask = sum(1 << number for number in keep) & permitted
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     low, high = mask & 0xFFFFFFFF, mask >> 32
     data = struct.pack("=IIIIII", low, low, 0, high, high, 0)
-    _call(what, "capset", lambda: _libc().capset(header, data))
+    checked(what, "capset", lambda: _libc().capset(header, data))
+
+
+def narrow_bounds(what: str, keep: tuple[int, ...]) -> None:
+    """Let no program that this process or its children execute gain other capabilities.
+
+    Whoever has no CAP_SETPCAP cannot, and `no_new_privs` makes it worth nothing then.
+
+    Args:
+        what: The operation, for the error.
+        keep: Which they may.
+    """
+    if not has_capability(CAP_SETPCAP):
+        return
+    with open("/proc/self/status", "rb") as status:
+        bounds = int(status.read().partition(b"CapBnd:")[2].split(None, 1)[0], 16)
+    for capability in range(bounds.bit_length()):
+        if bounds >> capability & 1 and capability not in keep:
+            prctl(what, _PR_CAPBSET_DROP, capability)
+
+
+def _capabilities(what: str) -> tuple[int, int]:
+    """Read the effective and the permitted capabilities as bit sets."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
+    data = ctypes.create_string_buffer(24)
+    checked(what, "capget", lambda: _libc().capget(header, data))
+    low_effective, low, _, high_effective, high, _ = struct.unpack("=IIIIII", data.raw)
+    return low_effective | high_effective << 32, low | high << 32
+
+
+def permitted_capabilities() -> int:
+    """Return the capabilities that this process can have, as a bit set."""
+    return _capabilities("read capabilities")[1]
+
+
+def forbids_new_privileges() -> bool:
+    """Tell whether no exec can gain privileges."""
+    return prctl("read no_new_privs", _PR_GET_NO_NEW_PRIVS) == 1
 
 
 def has_capability(capability: int) -> bool:
     """Tell whether this process has a capability in effect."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        for line in status:
-            if line.startswith("CapEff:"):
-                return bool(int(line.split()[1], 16) >> capability & 1)
-    return False
+    return bool(_capabilities("read capabilities")[0] >> capability & 1)

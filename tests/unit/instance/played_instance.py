@@ -6,6 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from pytest_stateless.forkserver.ends import open_ends
 from pytest_stateless.forkserver.handle import ZygoteHandle
 from pytest_stateless.instance.handle import InstanceHandle
 from pytest_stateless.instance.recipe import Recipe
@@ -13,6 +14,7 @@ from pytest_stateless.wire.control import Exited, Seal
 from pytest_stateless.wire.framing import Decoder, encode
 
 if TYPE_CHECKING:
+    from pytest_stateless.forkserver.ends import Ends
     from pytest_stateless.wire.control import Fork, Signal
     from pytest_stateless.wire.messages import Message
 
@@ -34,13 +36,15 @@ class PlayedInstance(ZygoteHandle):
         self.stdout = self.stderr = self.exit = -1
         self._decoder = Decoder()
 
-    def fork(self, message: Fork, descriptors: list[int]) -> None:
-        if self._has_died:
-            raise BrokenPipeError("the zygote is gone")
-        self.forks.append(message)
-        self.channel.close()
-        channel, self.stdout, self.stderr, self.exit = map(os.dup, descriptors)
-        self.channel = socket.socket(fileno=channel)
+    def start_instance(self, order: Fork) -> Ends:
+        near, far = open_ends()
+        if not self._has_died:
+            self.forks.append(order)
+            self.channel.close()
+            channel, self.stdout, self.stderr, self.exit = map(os.dup, far.descriptors())
+            self.channel = socket.socket(fileno=channel)
+        far.close()
+        return near
 
     def signal(self, message: Signal) -> None:
         self.signals.append(message)

@@ -235,7 +235,7 @@ def test_a_spawned_instance_is_a_new_interpreter_with_the_hash_seed_that_was_ask
     fleet: Fleet, world: World
 ) -> None:
     def hash_with(seed: str) -> object:
-        recipe = dataclasses.replace(world.recipe, is_spawn=True, hash_seed=seed)
+        recipe = dataclasses.replace(world.recipe, start="spawn", hash_seed=seed)
         handle = fleet.acquire(recipe)
         begin(fleet, handle, world.begin)
         assert ask(handle, "__import__('os').environ['MODE']") == "test"
@@ -263,7 +263,7 @@ def test_a_spare_instance_is_used_where_its_recipe_fits(fleet: Fleet, world: Wor
     "change",
     (
         {"memory_bytes": 1 << 29},
-        {"is_spawn": True},
+        {"start": "spawn"},
         {"seal": Seal(tmp_bytes=1 << 20)},
     ),
 )
@@ -293,7 +293,7 @@ def test_a_spare_instance_that_has_died_is_not_used(fleet: Fleet, world: World) 
 def test_nothing_is_prepared_where_there_is_no_zygote(fleet: Fleet, world: World) -> None:
     fleet.prepare_spare(world.recipe, world.begin)
     assert fleet._spare is None
-    assert fleet._zygote is None
+    assert fleet._zygotes == {}
 
 
 def test_what_was_forked_before_the_app_was_learnt_is_not_used_after_it(
@@ -395,7 +395,7 @@ def test_no_zygote_means_no_instance_and_says_so(
     fleet: Fleet, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(SandboxUnavailableError, match="Linux only, and this is darwin"):
+    with pytest.raises(SandboxUnavailableError, match="needs Linux, and this is darwin"):
         fleet.acquire(world.recipe)
 
 
@@ -651,7 +651,7 @@ def test_a_zygote_is_not_measured_by_variables_for_new_interpreters(
 ) -> None:
     monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", CoverageConfig().serialize())
     monkeypatch.chdir(world.project)
-    for is_spawn in (False, True):
-        world.recipe = dataclasses.replace(world.recipe, is_spawn=is_spawn)
+    for start in ("cold", "spawn"):
+        world.recipe = dataclasses.replace(world.recipe, start=start)
         handle = fresh(fleet, world, bare=True)
         assert ask(handle, "'coverage' in __import__('sys').modules") is False

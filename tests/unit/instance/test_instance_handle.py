@@ -288,7 +288,7 @@ def test_output_that_never_runs_dry_is_left_after_a_while(
 ) -> None:
     handle, played = both
     with open("/dev/zero", "rb") as zero:  # noqa: PTH123 (a descriptor is what is needed)
-        os.dup2(zero.fileno(), getattr(handle, name))
+        os.dup2(zero.fileno(), getattr(handle, name).fileno())
     played.send(Sealed())
     handle.collect_output()
     assert 1 << 20 <= len(getattr(handle.output, name[1:])) <= 1 << 26
