@@ -155,7 +155,7 @@ def _read_order(current: Coverage) -> CoverageOrder:
     options: dict[str, Option | None] = {
         name: _plain(_option(current, name)) for name in _AS_THEY_ARE
     }
-    if _option(current, "run:dynamic_context"):
+    if _option(current, "run:dynamic_context") not in {None, "", "none"}:
         # as it decides here: the newest core knows no contexts
         options["run:core"] = options["run:core"] or "ctrace"
     options |= {
