@@ -27,7 +27,6 @@ from pytest_stateless.guest.sandbox.plan import (
     ReplaceDevices,
     ReplaceRoot,
     RestrictWrites,
-    Unmount,
     Unshare,
     describe,
     plan_instance,
@@ -113,7 +112,7 @@ def kinds(seal: Seal) -> list[type[object]]:
 
 def test_an_instance_without_a_disk_of_its_own_has_nothing_of_one() -> None:
     plan = plan_instance(Seal(tmp_bytes=1, visible=("/tmp/a",)), is_privileged=True)
-    assert not any(isinstance(one, (HoldCopy, ReplaceRoot, Unmount)) for one in plan)
+    assert not any(isinstance(one, (HoldCopy, MakeReadOnly, ReplaceRoot)) for one in plan)
     assert [one.path for one in plan if isinstance(one, MountTmp)] == ["/tmp"]
 
 
@@ -128,15 +127,17 @@ def test_what_is_a_service_path_or_lies_in_one_is_no_copy(seal: Seal) -> None:
 
 
 @with_a_disk
-def test_the_disk_is_mounted_after_all_is_held_and_out_of_sight_before_anything_is_put_back(
+def test_the_disk_is_mounted_after_all_is_held_and_read_only_before_anything_is_put_back(
     seal: Seal,
 ) -> None:
     order = kinds(seal)
     disk = order.index(MountTmp)
-    gone = order.index(ReplaceRoot if ReplaceRoot in order else Unmount)
+    closed = order.index(MakeReadOnly)
     assert Hold not in order[disk:]
-    assert disk < order.index(HoldCopy) < gone < order.index(PutBack)
-    assert HoldCopy not in order[gone:]
+    assert disk < order.index(HoldCopy) < closed < order.index(PutBack)
+    assert HoldCopy not in order[closed:]
+    if ReplaceRoot in order:
+        assert closed < order.index(ReplaceRoot) < order.index(MountTmp, closed)
 
 
 @with_a_disk

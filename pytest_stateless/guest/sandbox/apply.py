@@ -25,7 +25,6 @@ from pytest_stateless.guest.sandbox.plan import (
     ReplaceDevices,
     ReplaceRoot,
     RestrictWrites,
-    Unmount,
     Unshare,
     describe,
 )
@@ -83,9 +82,7 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
         case HoldCopy():
             held[operation.path] = _open_copy(what, operation)
         case ReplaceRoot():
-            _replace_root(what, held["/"], operation.disk)
-        case Unmount():
-            linux.unmount(what, operation.path, flags=linux.MNT_DETACH)
+            _replace_root(what, held["/"], operation.old)
         case PutBack():
             tree = held[operation.path]
             _make_mount_point(operation.path)
@@ -184,14 +181,11 @@ def _open_copy(what: str, copy: HoldCopy) -> int:
         os.close(lower)
 
 
-def _replace_root(what: str, tree: int, disk: str) -> None:
-    root = os.path.join(disk, "root")
-    os.mkdir(root)
-    linux.move_mount(what, tree, root)
-    os.chdir(root)
-    linux.pivot_root(what, ".", ".")
-    # the old root lies over the new one now
-    linux.unmount(what, ".", flags=linux.MNT_DETACH)
+def _replace_root(what: str, tree: int, old: str) -> None:
+    # any folder will do to mount it on: a root has no place
+    linux.move_mount(what, tree, old)
+    os.chdir(old)
+    linux.pivot_root(what, ".", old.lstrip("/"))
     os.chdir("/")
 
 

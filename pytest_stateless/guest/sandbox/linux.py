@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 CLONE_FLAGS = {"mount": 0x00020000, "ipc": 0x08000000, "user": 0x10000000, "pid": 0x20000000}
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
-MNT_DETACH = 2
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
@@ -89,9 +88,9 @@ def mount(  # noqa: PLR0913 (mount(2) has five arguments)
     )
 
 
-def unmount(what: str, target: str, *, flags: int = 0) -> None:
+def unmount(what: str, target: str) -> None:
     """Undo a mount, see umount(2) in the manual."""
-    checked(what, "umount2", lambda: _libc().umount2(os.fsencode(target), flags))
+    checked(what, "umount2", lambda: _libc().umount2(os.fsencode(target), 0))
 
 
 def pivot_root(what: str, root: str, old: str) -> None:

@@ -12,7 +12,8 @@ Order is part of the law:
 
 * what lies under `/tmp` is taken hold of before a tmpfs covers it, and put back after;
 * what stays as it is is taken hold of before the disk's tmpfs is mounted, or it would show it;
-* the disk's tmpfs is out of sight before anything of the app runs: only overlays lead to it;
+* the disk's tmpfs is read-only and covered before anything of the app runs: only overlays lead
+  to it. It is not unmounted, nor is an old root: that would take longer than all the rest;
 * processes are kept apart when every mount is made, and before the capability that it takes goes;
 * capabilities go last but one, because everything before needs them;
 * `no_new_privs` goes last, so that nothing after it can win anything back; but first where it is
@@ -36,8 +37,8 @@ Namespace = Literal["user", "mount", "pid", "ipc"]
 Marks = Literal["trusted", "user"]
 
 SHARED_MEMORY = "/dev/shm"
-"""A folder that every instance has and nobody needs while it is sealed: the disk's tmpfs is there
-until the overlays are made. After that it is what its name says, where anything can be written."""
+"""A folder that every instance has and nobody needs while it is sealed: the disk's tmpfs is
+mounted there. What covers it is what the name says, where anything can be written."""
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 """All of `/dev` that an instance sees: a block device can be written on a read-only mount."""
@@ -120,16 +121,9 @@ class HoldCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceRoot:
-    """Make what is held of `/` the root, and let go of the old one, pivot_root(2)."""
+    """Make what is held of `/` the root, and move the old one below it, pivot_root(2)."""
 
-    disk: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unmount:
-    """Take a mount out of sight; what holds on to it has it still, umount2(2)."""
-
-    path: str
+    old: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +214,6 @@ Operation = (
     | MountTmp
     | HoldCopy
     | ReplaceRoot
-    | Unmount
     | PutBack
     | KeepApart
     | NarrowBounds
@@ -353,7 +346,8 @@ def _plan_disk(seal: Seal, copied: tuple[str, ...], *, marks: Marks) -> tuple[Op
             HoldCopy(path=path, disk=disk, number=number, marks=marks)
             for number, path in enumerate(copied)
         ),
-        ReplaceRoot(disk=disk) if "/" in copied else Unmount(path=disk),
+        MakeReadOnly(path=disk),
+        *((ReplaceRoot(old="/tmp"),) if "/" in copied else ()),
     )
 
 

@@ -79,12 +79,12 @@ def _prove_mounts(seal: Seal) -> None:
 
 
 def _may_be_written(mount: Mount, seal: Seal) -> bool:
-    if mount.point == "/tmp" or _is_within(mount.point, seal.writable):
+    if _is_within(mount.point, seal.writable):
         return True
+    if mount.point == "/tmp" or (mount.point == SHARED_MEMORY and seal.disk is not None):
+        return mount.kind == "tmpfs"
     if seal.disk is None:
         return False
-    if mount.point == SHARED_MEMORY:
-        return mount.kind == "tmpfs"
     is_ours = (mount.kind, mount.source) == ("overlay", DISK_NAME)
     return is_ours and mount.point in seal.disk.folders
 
