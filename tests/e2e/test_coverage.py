@@ -221,6 +221,7 @@ class Suite:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._numbers = itertools.count()
+        self._unsealed: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def write(self, files: Mapping[str, str]) -> None:
         for name, text in files.items():
@@ -231,6 +232,12 @@ class Suite:
     def with_pytest_cov(self, *options: str, fails: bool = False) -> dict[str, Any]:
         command = ("pytest", *NO_PLUGINS, "-p", "pytest_cov", "--cov-report=")
         return self._measure(*command, *options, fails=fails)
+
+    def unsealed(self, *options: str) -> dict[str, Any]:
+        """Tell what pytest-cov reports when everything runs in its own process."""
+        if options not in self._unsealed:
+            self._unsealed[options] = self.with_pytest_cov(*options, "--no-stateless")
+        return self._unsealed[options]
 
     def with_coverage_run(self, *measure: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
         command = ("coverage", "run", *measure, "-m", "pytest", *NO_PLUGINS)
@@ -330,7 +337,7 @@ def case(request: pytest.FixtureRequest, suite: Suite) -> Case:
     start, branch = request.param
     tests = () if start == "cold" else FEW
     cov_branch = tuple(f"--cov-{name}" for name in branch)
-    unsealed = suite.with_pytest_cov("--cov=shop", *cov_branch, "--no-stateless", *tests)
+    unsealed = suite.unsealed("--cov=shop", *cov_branch, *tests)
     # something is missed, and something of each kind is not
     assert 30 < percent(unsealed) < 95
     assert unsealed["files"]["src/shop/unused.py"]["summary"]["percent_covered"] == 0
@@ -349,6 +356,12 @@ def test_coverage_run_reports_what_pytest_cov_reports_unsealed(suite: Suite, cas
     branch = [f"--{name}" for name in case.branch]
     measured = suite.with_coverage_run("--source=shop", *branch, options=case.start)
     assert_equal(measured, case.unsealed)
+
+
+def test_it_is_the_same_where_the_interpreter_seals(suite: Suite) -> None:
+    options = ("--cov=shop", "--cov-branch", *FEW)
+    measured = suite.with_pytest_cov(*options, "--stateless-isolation=fake")
+    assert_equal(measured, suite.unsealed(*options))
 
 
 def test_an_app_that_the_suite_has_made_is_measured_in_forks_of_it(lone_suite: Suite) -> None:
@@ -389,7 +402,7 @@ def test_an_app_that_the_suite_has_made_is_measured_in_forks_of_it(lone_suite: S
         """,
     })
     for branch in ((), ("--cov-branch",)):
-        unsealed = lone_suite.with_pytest_cov("--cov=shop", *branch, "--no-stateless")
+        unsealed = lone_suite.unsealed("--cov=shop", *branch)
         assert unsealed["files"]["shop.py"]["missing_lines"] == [11, 19]
         assert_equal(lone_suite.with_pytest_cov("--cov=shop", *branch), unsealed)
 
@@ -406,7 +419,7 @@ def test_a_configuration_counts_in_instances_too(suite: Suite) -> None:
         """
     })
     options = ("--cov", "--cov-config=relative.cfg", *FEW)
-    unsealed = suite.with_pytest_cov(*options, "--no-stateless")
+    unsealed = suite.unsealed(*options)
     assert "src/shop/flask_app.py" in unsealed["files"]
     assert "src/shop/prices.py" not in unsealed["files"]
     assert_equal(suite.with_pytest_cov(*options), unsealed)
@@ -441,7 +454,7 @@ def contexts(suite: Suite) -> tuple[dict[str, Any], dict[str, Any]]:
     (suite.folder / "contexts.cfg").write_text("[run]\ncore = ctrace\n")  # sysmon knows none
     measure = ("--cov=shop", "--cov-context=test", "--cov-config=contexts.cfg")
     options = (*measure, "-k", "branches or a_warm_instance")
-    return suite.with_pytest_cov(*options), suite.with_pytest_cov(*options, "--no-stateless")
+    return suite.with_pytest_cov(*options), suite.unsealed(*options)
 
 
 def test_an_app_that_does_not_start_is_measured_up_to_there(lone_suite: Suite) -> None:
