@@ -34,7 +34,7 @@ from pytest_stateless.forkserver.ends import FarEnds, open_ends
 from pytest_stateless.guest import at_fork, instance, sealing
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.inherited import Inheritance
-from pytest_stateless.guest.observe import hook
+from pytest_stateless.guest.observe import coverage_run, hook
 from pytest_stateless.guest.sandbox import descriptors, linux
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import plan_namespaces, plan_zygote
@@ -82,6 +82,7 @@ class SnapshotHandle:
             OSError: There can be no more processes.
         """
         _get_ready(order.seal.isolation)
+        coverage_run.look_ahead()
         me = threading.current_thread()
         self.threads = tuple(one.name for one in threading.enumerate() if one is not me)
         self._control, theirs = socket.socketpair()

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_stateless.forkserver import folders, host_ends
 from pytest_stateless.forkserver.ends import Ends, SocketEnd
+from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.wire.control import Exited
 from pytest_stateless.wire.framing import encode
 
@@ -119,7 +120,8 @@ class SpawnHandle:
 
 
 def _start(order: Fork, port: int, private: str, secret: str) -> subprocess.Popen[bytes]:
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+    environ = without_coverage(os.environ)
+    environ.pop("PYTHONHASHSEED", None)
     if order.hash_seed:
         environ["PYTHONHASHSEED"] = order.hash_seed
     program = _PROGRAM.format(path=sys.path, port=port, private=private)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 120
 NO_PLUGINS = ("--disable-plugin-autoload", "-p", "stateless", "-p", "no:cacheprovider", "-q")
-# A new interpreter takes its time: of the suite, what makes every kind of exchange once. Nothing of
+# Some instances take their time: of the suite, what makes every kind of exchange once. Nothing of
 # the app is imported by these tests themselves.
 FEW = ("-k", "a_warm_instance or the_async_client or events")
 
@@ -221,6 +221,7 @@ class Suite:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._numbers = itertools.count()
+        self._unsealed: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def write(self, files: Mapping[str, str]) -> None:
         for name, text in files.items():
@@ -231,6 +232,12 @@ class Suite:
     def with_pytest_cov(self, *options: str, fails: bool = False) -> dict[str, Any]:
         command = ("pytest", *NO_PLUGINS, "-p", "pytest_cov", "--cov-report=")
         return self._measure(*command, *options, fails=fails)
+
+    def unsealed(self, *options: str) -> dict[str, Any]:
+        """Tell what pytest-cov reports when everything runs in its own process."""
+        if options not in self._unsealed:
+            self._unsealed[options] = self.with_pytest_cov(*options, "--no-stateless")
+        return self._unsealed[options]
 
     def with_coverage_run(self, *measure: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
         command = ("coverage", "run", *measure, "-m", "pytest", *NO_PLUGINS)
@@ -295,6 +302,20 @@ def suite(
     return suite
 
 
+@pytest.fixture
+def lone_suite(tmp_path: Path, sandbox: None) -> Suite:  # noqa: ARG001 (it skips)
+    suite = Suite(tmp_path)
+    suite.write({
+        "pytest.ini": """
+            [pytest]
+            filterwarnings = error
+            pythonpath = .
+            stateless_app = shop:app
+        """
+    })
+    return suite
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """What is measured, of which tests, and what is reported when they run unsealed."""
@@ -308,15 +329,15 @@ class Case:
     scope="module",
     params=[
         pytest.param((start, branch), id=f"{start}-{'branches' if branch else 'lines'}")
-        for start in ("cold", "spawn")
+        for start in ("cold", "snapshot", "spawn")
         for branch in ((), ("branch",))
     ],
 )
 def case(request: pytest.FixtureRequest, suite: Suite) -> Case:
     start, branch = request.param
-    tests = FEW if start == "spawn" else ()
+    tests = () if start == "cold" else FEW
     cov_branch = tuple(f"--cov-{name}" for name in branch)
-    unsealed = suite.with_pytest_cov("--cov=shop", *cov_branch, "--no-stateless", *tests)
+    unsealed = suite.unsealed("--cov=shop", *cov_branch, *tests)
     # something is missed, and something of each kind is not
     assert 30 < percent(unsealed) < 95
     assert unsealed["files"]["src/shop/unused.py"]["summary"]["percent_covered"] == 0
@@ -337,6 +358,55 @@ def test_coverage_run_reports_what_pytest_cov_reports_unsealed(suite: Suite, cas
     assert_equal(measured, case.unsealed)
 
 
+def test_it_is_the_same_where_the_interpreter_seals(suite: Suite) -> None:
+    options = ("--cov=shop", "--cov-branch", *FEW)
+    measured = suite.with_pytest_cov(*options, "--stateless-isolation=fake")
+    assert_equal(measured, suite.unsealed(*options))
+
+
+def test_an_app_that_the_suite_has_made_is_measured_in_forks_of_it(lone_suite: Suite) -> None:
+    lone_suite.write({
+        "shop.py": """
+            from flask import Flask
+
+            def create_app(words):
+                app = Flask(__name__)
+
+                @app.get("/<word>")
+                def say(word):
+                    if word in words:
+                        return words[word]
+                    elif word == "never":
+                        return "never"
+                    return "unknown"
+
+                return app
+
+            def count(words):
+                if words:
+                    return len(words)
+                return None
+        """,
+        "test_shop.py": """
+            import shop
+
+            def test_it(stateless):
+                words = {"one": "1"}
+                stateless.use(shop.create_app(words))
+                assert stateless.get("/one").text == "1"
+                words["two"] = "2"
+                with stateless.warm():
+                    assert stateless.get("/two").text == "2"
+                    assert stateless.get("/three").text == "unknown"
+                assert stateless.call(lambda: shop.count(words)) == 2
+        """,
+    })
+    for branch in ((), ("--cov-branch",)):
+        unsealed = lone_suite.unsealed("--cov=shop", *branch)
+        assert unsealed["files"]["shop.py"]["missing_lines"] == [11, 19]
+        assert_equal(lone_suite.with_pytest_cov("--cov=shop", *branch), unsealed)
+
+
 def test_a_configuration_counts_in_instances_too(suite: Suite) -> None:
     suite.write({
         "relative.cfg": """
@@ -349,7 +419,7 @@ def test_a_configuration_counts_in_instances_too(suite: Suite) -> None:
         """
     })
     options = ("--cov", "--cov-config=relative.cfg", *FEW)
-    unsealed = suite.with_pytest_cov(*options, "--no-stateless")
+    unsealed = suite.unsealed(*options)
     assert "src/shop/flask_app.py" in unsealed["files"]
     assert "src/shop/prices.py" not in unsealed["files"]
     assert_equal(suite.with_pytest_cov(*options), unsealed)
@@ -384,21 +454,7 @@ def contexts(suite: Suite) -> tuple[dict[str, Any], dict[str, Any]]:
     (suite.folder / "contexts.cfg").write_text("[run]\ncore = ctrace\n")  # sysmon knows none
     measure = ("--cov=shop", "--cov-context=test", "--cov-config=contexts.cfg")
     options = (*measure, "-k", "branches or a_warm_instance")
-    return suite.with_pytest_cov(*options), suite.with_pytest_cov(*options, "--no-stateless")
-
-
-@pytest.fixture
-def lone_suite(tmp_path: Path, sandbox: None) -> Suite:  # noqa: ARG001 (it skips)
-    suite = Suite(tmp_path)
-    suite.write({
-        "pytest.ini": """
-            [pytest]
-            filterwarnings = error
-            pythonpath = .
-            stateless_app = shop:app
-        """
-    })
-    return suite
+    return suite.with_pytest_cov(*options), suite.unsealed(*options)
 
 
 def test_an_app_that_does_not_start_is_measured_up_to_there(lone_suite: Suite) -> None:

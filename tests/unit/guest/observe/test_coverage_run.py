@@ -31,7 +31,9 @@ def other():
 HEAD = """
 import json, os, sys
 sys.path.insert(0, PROJECT)
-from pytest_stateless.guest.observe.coverage_run import CoverageRun, make_ready, ready_run
+from pytest_stateless.guest.observe.coverage_run import (
+    CoverageRun, look_ahead, make_ready, ready_run
+)
 from pytest_stateless.model.coverage_order import CoverageOrder
 
 def order(**options):
@@ -148,6 +150,29 @@ def test_a_fork_of_a_measured_process_measures_by_itself(
         COVERAGE_FILE=str(tmp_path / "data"),
     )
     assert not list(tmp_path.glob("data.*"))
+
+
+@pytest.mark.parametrize("is_measured", (True, False))
+def test_a_measured_process_looks_once_for_what_each_fork_would_look_for(
+    run: Callable[..., None],
+    is_measured: bool,  # noqa: FBT001 (a parameter)
+) -> None:
+    run(f"""
+        import coverage, inspect
+        parents = coverage.Coverage(data_file=None, config_file=False, source=[PROJECT])
+        if {is_measured}:
+            parents.start()
+        import asyncio, unittest.mock, http.server, xml.dom.minidom
+        look_ahead()
+        asked = []
+        original = inspect.getabsfile
+        inspect.getabsfile = lambda *args: asked.append(args) or original(*args)
+        measuring = CoverageRun(order())
+        measuring.start()
+        assert (len(asked) < 40) == {is_measured}, len(asked)
+        import app
+        assert taken(measuring) == {{"app.py": [1, 6]}}
+    """)
 
 
 def test_forks_go_on_with_a_measurement_that_was_made_ready(run: Callable[..., None]) -> None:
