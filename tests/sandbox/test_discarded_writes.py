@@ -24,7 +24,7 @@ from disk_use import (
     write_and_read,
     write_at,
 )
-from intrusions import INTRUSIONS, intrude, intrude_nested
+from intrusions import INTRUSIONS, intrude, intrude_nested, reach_other_processes
 
 from pytest_stateless.session.settings import Layer, resolve
 
@@ -254,6 +254,12 @@ def test_it_is_refused_or_contained_in_a_user_namespace_made_in_the_instance(
     stateless: Stateless, host: Host, name: str
 ) -> None:
     assert stateless.call(intrude_nested, name, host.scene) in nested_refusals(name)
+    assert host.changes() == []
+
+
+def test_every_way_into_the_zygote_is_closed(stateless: Stateless, host: Host) -> None:
+    outcomes = stateless.call(reach_other_processes, host.scene)
+    assert set(outcomes[1].values()) <= {"EACCES", "EPERM", "EROFS"}
     assert host.changes() == []
 
 

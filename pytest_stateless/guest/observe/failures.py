@@ -110,12 +110,13 @@ def is_full(path: str) -> bool:
     return room.f_bavail == 0 or (room.f_files > 0 and room.f_favail == 0)
 
 
-def full_path(failure: Failure, disk: OwnDisk | None = None) -> str:
+def full_path(failure: Failure, disk: OwnDisk | None = None, changed: tuple[str, ...] = ()) -> str:
     """Find which file a disk was too small for.
 
     Args:
         failure: Of the kind `full`.
         disk: The instance's own disk, if it has one.
+        changed: Paths on the disk that were opened for writing, in order; closed by now perhaps.
 
     Returns:
         The path that it names; else the only file open for writing below `/tmp`, or on the disk,
@@ -125,8 +126,10 @@ def full_path(failure: Failure, disk: OwnDisk | None = None) -> str:
         return failure.path
     written = set(_written())
     on_disk = [path for path in written if disk is not None and disk.has(path)]
-    if on_disk and is_full(on_disk[0]):
-        return min(on_disk, key=len)  # a database rather than its journal
+    # a database rather than its journal
+    candidate = min(on_disk, key=len) if on_disk else (changed or ("",))[-1]
+    if os.path.exists(candidate) and is_full(candidate):
+        return candidate
     if not (failure.is_database or is_full("/tmp")):
         return ""
     below_tmp = {path for path in written.difference(on_disk) if path.startswith("/tmp/")}

@@ -192,7 +192,9 @@ class WriteLog:
     def _add_failure(self, failure: Failure, stack: RawStack) -> _Seen | None:
         if failure.kind == "related":
             return None
-        path = full_path(failure, self.disk) if failure.kind == "full" else failure.path
+        path = failure.path
+        if failure.kind == "full":
+            path = full_path(failure, self.disk, tuple(self._before))
         if failure.is_database and failure.kind == "refused":
             path = self.database_path
         if not (path or failure.kind == "refused") or not is_ordinary(path):
