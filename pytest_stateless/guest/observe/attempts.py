@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-TEMPORARY = os.O_TMPFILE & ~os.O_DIRECTORY
+TEMPORARY = getattr(os, "O_TMPFILE", 0) & ~getattr(os, "O_DIRECTORY", 0)
 _FLAG_NAMES = ("O_CREAT", "O_EXCL", "O_TRUNC", "O_APPEND")
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import sys
 import threading
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_stateless.guest.observe.attempts import EVENTS, WRITE_FLAGS
+from pytest_stateless.guest.observe.attempts import EVENTS, TEMPORARY, WRITE_FLAGS
 from pytest_stateless.guest.observe.origins import stands_in
 from pytest_stateless.guest.observe.reads import CODE
 
@@ -38,7 +37,7 @@ _SQLITE = "_sqlite3"
 _SPAWNERS = frozenset({"multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver"})
 _WATCHED_IMPORTS = _SPAWNERS | {_SQLITE}
 _ALL_EVENTS = EVENTS | {_CONNECT, "import"} | _THREAD_EVENTS | _PROCESS_EVENTS | _UNSEEN_EVENTS
-_WRITING = WRITE_FLAGS | (os.O_TMPFILE & ~os.O_DIRECTORY)
+_WRITING = WRITE_FLAGS | TEMPORARY
 
 
 class Listener(Protocol):
