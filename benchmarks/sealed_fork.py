@@ -15,7 +15,11 @@ import time
 from pytest_stateless.forkserver import folders
 from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.guest.sandbox.apply import apply
-from pytest_stateless.guest.sandbox.plan import FILE_CAPABILITIES, plan_namespaces, plan_zygote
+from pytest_stateless.guest.sandbox.plan import (
+    plan_namespaces,
+    plan_zygote,
+    plan_zygote_without_mounts,
+)
 from pytest_stateless.guest.sealing import guard_imports, seal_process
 from pytest_stateless.wire.control import Seal
 
@@ -26,8 +30,8 @@ def _become_a_zygote(isolation: str, *, is_privileged: bool) -> str:
     """Do what a zygote does before it forks; give the folder of its instances' folders."""
     base = "" if isolation == "namespace" else folders.make_base()
     if base:
+        apply(plan_zygote_without_mounts())
         guard_imports(base)
-        linux.narrow_bounds("narrow bounds", FILE_CAPABILITIES)
     else:
         uid, gid = os.getuid(), os.getgid()
         apply(plan_namespaces(uid=uid, gid=gid, is_privileged=is_privileged, has_pid=False))

@@ -1,7 +1,6 @@
 """Folders that stand for an instance's `/tmp` where it cannot mount one: made, and removed again.
 
-What an app has closed (a folder without permissions) is opened first, and links are never
-followed.
+What an app has closed (a folder without permissions) is opened, and links are never followed.
 """
 
 from __future__ import annotations
@@ -46,19 +45,23 @@ def remove(path: str) -> None:
         path: The folder.
     """
     if path:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # of what cannot be removed, as much as can
             _remove(path)
 
 
 def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):
+    try:
+        _empty(path)
+    except PermissionError:
         os.chmod(path, 0o700)
+        _empty(path)
+    os.rmdir(path)
+
+
+def _empty(path: str) -> None:
     with os.scandir(path) as entries:
         for entry in entries:
-            with contextlib.suppress(OSError):
-                if entry.is_dir(follow_symlinks=False):
-                    _remove(entry.path)
-                else:
-                    os.unlink(entry.path)
-    with contextlib.suppress(OSError):
-        os.rmdir(path)
+            if entry.is_dir(follow_symlinks=False):
+                _remove(entry.path)
+            else:
+                os.unlink(entry.path)

@@ -95,11 +95,11 @@ def test_privileges_that_programs_can_gain_are_found(
 
 
 @others
-@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has no capabilities to keep")
 def test_capabilities_that_are_left_are_found(isolation: IsolationName, private: str) -> None:
     error = proved_without(isolation, private, DropCapabilities)
-    assert error is not None
-    assert error.operation == "proof: capabilities are left"
+    found = error.operation if error is not None else ""
+    # an ordinary user has none to keep
+    assert found == ("" if os.geteuid() else "proof: capabilities are left")
 
 
 def test_an_interpreter_that_refuses_nothing_is_found(private: str) -> None:

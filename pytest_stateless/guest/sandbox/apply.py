@@ -50,6 +50,9 @@ def apply(plan: Iterable[Operation]) -> None:
         for operation in plan:
             try:
                 _apply(operation, held)
+            except SandboxSetupError as error:
+                # named in full only now: a seal that holds is not kept waiting for words
+                raise SandboxSetupError(describe(operation), error.syscall, error.errno) from error
             except OSError as error:
                 raise SandboxSetupError(
                     describe(operation), f"open {error.filename!r}", error.errno or 0
@@ -60,7 +63,7 @@ def apply(plan: Iterable[Operation]) -> None:
 
 
 def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, PLR0912, PLR0915 (a table)
-    what = describe(operation)
+    what = type(operation).__name__
     match operation:
         case Unshare():
             linux.unshare(what, operation.namespaces)
@@ -112,6 +115,7 @@ def _detour(operation: DetourPython) -> None:
 
     for folder in operation.writable:
         os.stat(folder)  # as a mount would notice that it is gone
+    install.stop()  # of what a process before this one was kept from
     install.show_tmp(operation.private, operation.size_bytes, operation.visible, operation.writable)
     install.guard_writes((operation.private, *operation.writable), operation.devices)
     install.guard_signals()

@@ -9,8 +9,10 @@ Source: https://docs.kernel.org/userspace-api/landlock.html; landlock(7).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_stateless.guest.sandbox import linux
@@ -35,6 +37,7 @@ _RIGHTS = {
 _RIGHTS_ON_FILES = _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
 
 
+@cache
 def version() -> int:
     """Return the version of the kernel's interface; negative where there is none."""
     return linux.syscall(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
@@ -59,7 +62,7 @@ def restrict_writes(what: str, *, folders: Iterable[str], files: Iterable[str]) 
         for folder in folders:
             _allow(what, ruleset, folder, handled)
         for file in files:
-            if os.path.exists(file):
+            with contextlib.suppress(FileNotFoundError):
                 _allow(what, ruleset, file, handled & _RIGHTS_ON_FILES)
         _restrict(what, ruleset)
     finally:

@@ -36,6 +36,8 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 39, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+_CAPABILITY_DATA = (ctypes.c_uint32 * 6)()
 CAP_SETPCAP, CAP_SYS_ADMIN = 8, 21
 
 
@@ -258,10 +260,12 @@ def forbid_new_privileges(what: str) -> None:
 
 def drop_capabilities(what: str, keep: tuple[int, ...]) -> None:
     """Give up every capability but `keep`, in all five sets, capabilities(7)."""
-    narrow_bounds(what, keep)
     _, permitted = _capabilities(what)
-    prctl(what, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     mask = sum(1 << number for number in keep) & permitted
+    if permitted == mask and forbids_new_privileges():
+        return  # a process before this one has done it, and it is for ever
+    narrow_bounds(what, keep)
+    prctl(what, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     low, high = mask & 0xFFFFFFFF, mask >> 32
     data = struct.pack("=IIIIII", low, low, 0, high, high, 0)
@@ -288,10 +292,8 @@ def narrow_bounds(what: str, keep: tuple[int, ...]) -> None:
 
 def _capabilities(what: str) -> tuple[int, int]:
     """Read the effective and the permitted capabilities as bit sets."""
-    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
-    data = ctypes.create_string_buffer(24)
-    checked(what, "capget", lambda: _libc().capget(header, data))
-    low_effective, low, _, high_effective, high, _ = struct.unpack("=IIIIII", data.raw)
+    checked(what, "capget", lambda: _libc().capget(_CAPABILITY_HEADER, _CAPABILITY_DATA))
+    low_effective, low, _, high_effective, high, _ = _CAPABILITY_DATA
     return low_effective | high_effective << 32, low | high << 32
 
 

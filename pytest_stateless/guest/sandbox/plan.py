@@ -267,6 +267,15 @@ def plan_zygote(*, has_pid: bool) -> tuple[Operation, ...]:
     )
 
 
+def plan_zygote_without_mounts() -> tuple[Operation, ...]:
+    """Plan what an instance would give up first thing, where it needs no privilege itself.
+
+    Returns:
+        The operations in order; what they give up, no instance can have.
+    """
+    return (ForbidNewPrivileges(), DropCapabilities(keep=FILE_CAPABILITIES))
+
+
 def plan_instance(
     seal: Seal, *, is_privileged: bool, private: str = "", is_linux: bool = True
 ) -> tuple[Operation, ...]:
@@ -298,9 +307,8 @@ def plan_instance(
         restricted = (RestrictWrites(folders=(private, *seal.writable), devices=devices),)
     return (
         AdoptOrphans(),
-        ForbidNewPrivileges(),
+        *plan_zygote_without_mounts(),
         *restricted,
-        DropCapabilities(keep=FILE_CAPABILITIES),
         detour,
     )
 

@@ -20,7 +20,7 @@ import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from pytest_stateless.guest.sandbox.detour import entries, files, guard, others, paths, sqlite
+from pytest_stateless.guest.sandbox.detour import entries, files, guard, others, paths, real, sqlite
 from pytest_stateless.guest.sandbox.detour.quota import Quota
 from pytest_stateless.guest.sandbox.detour.session import SESSION
 from pytest_stateless.guest.sandbox.detour.view import View
@@ -174,9 +174,25 @@ def guard_writes(writable: Iterable[str], devices: Iterable[str] = ()) -> None:
         devices: Files that do.
     """
     prepare()
-    if SESSION.guard is None:
+    if not SESSION.has_hook:
+        SESSION.has_hook = True
         sys.addaudithook(guard.on_audit)
     SESSION.guard = guard.Guard(writable, devices)
+
+
+def _make_folders(path: str) -> None:
+    try:
+        real.mkdir(path)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_folders(os.path.dirname(path))
+        real.mkdir(path)
+
+
+def stop() -> None:
+    """Refuse nothing for now."""
+    SESSION.guard = None
 
 
 def guard_signals() -> None:
@@ -199,7 +215,7 @@ def show_tmp(
     for island in (*visible, *writable):
         folder, name = os.path.split(island)
         if view.is_tmp(folder):  # else a larger island has it
-            os.makedirs(os.path.join(view.located(folder), name), exist_ok=True)
+            _make_folders(f"{view.located(folder)}/{name}")
     SESSION.quota = Quota(private, size_bytes)
     SESSION.kernel = View()
     SESSION.view = view

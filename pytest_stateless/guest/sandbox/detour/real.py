@@ -16,6 +16,7 @@ getcwd = os.getcwd
 listdir = os.listdir
 lseek = os.lseek
 lstat = os.lstat
+mkdir = os.mkdir
 open_descriptor = os.open
 readlink = os.readlink
 access = os.access

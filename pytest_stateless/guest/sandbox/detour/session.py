@@ -24,17 +24,19 @@ class Session:
         kernel: The same paths as the kernel sees them.
         quota: The size of its `/tmp`.
         guard: Knows where this process may write; None while it may everywhere.
+        has_hook: Whether the guard's audit hook has been added.
         guards_signals: Whether signals to others' processes are refused.
         passing: Threads that are inside a call whose audit event has a name of the app's view.
     """
 
-    __slots__ = ("guard", "guards_signals", "kernel", "passing", "quota", "view")
+    __slots__ = ("guard", "guards_signals", "has_hook", "kernel", "passing", "quota", "view")
 
     def __init__(self) -> None:
         self.view: View | None = None
         self.kernel: View | None = None
         self.quota: Quota | None = None
         self.guard: Guard | None = None
+        self.has_hook = False
         self.guards_signals = False
         self.passing: set[int] = set()
 
