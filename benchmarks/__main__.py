@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import cold_start, coverage_cost, leak, phases, unused
+from benchmarks import cold_start, coverage_cost, isolation, leak, phases, unused
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BENCHMARKS: dict[str, ModuleType] = {
     "cold_start": cold_start,
     "coverage": coverage_cost,
+    "isolation": isolation,
     "unused": unused,
     "leak": leak,
     "phases": phases,

@@ -17,7 +17,7 @@ from pytest_stateless.session.stateless import Stateless
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_stateless.session.options import Start
+    from pytest_stateless.session.options import Isolation, Start
 
 
 APPS_FOLDER = Path(__file__).parent / "apps"
@@ -64,12 +64,15 @@ class Bench:
 
 
 @contextlib.contextmanager
-def open_bench(subject: Subject, *, start: Start = "auto") -> Iterator[Bench]:
+def open_bench(
+    subject: Subject, *, start: Start = "auto", isolation: Isolation = "auto"
+) -> Iterator[Bench]:
     """Start a platform for an app, and end it.
 
     Args:
         subject: The app.
         start: How its instances come to be.
+        isolation: What seals them.
 
     Yields:
         The platform, configured as for one test.
@@ -79,7 +82,7 @@ def open_bench(subject: Subject, *, start: Start = "auto") -> Iterator[Bench]:
     with tempfile.TemporaryDirectory() as basetemp:
         platform = Platform(Surroundings(rootdir=str(APPS_FOLDER), basetemp=basetemp))
         try:
-            given = {"app": subject.reference, "start": start}
+            given = {"app": subject.reference, "start": start, "isolation": isolation}
             platform.configure(resolve(Layer(origin="benchmark", values=given)))
             yield Bench(stateless=Stateless(platform), platform=platform)
         finally:

@@ -18,7 +18,7 @@ from pytest_stateless.forkserver.zygote import Zygote
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.guest.sandbox.apply import apply
-from pytest_stateless.guest.sandbox.plan import plan_namespaces, plan_zygote
+from pytest_stateless.guest.sandbox.plan import FILE_CAPABILITIES, plan_namespaces, plan_zygote
 from pytest_stateless.guest.sealing import guard_imports
 from pytest_stateless.wire.control import Ready, Unavailable
 
@@ -65,6 +65,7 @@ def main(control_fd: int, host_pid: int, *, has_pid: bool, folder: str = "") -> 
         if folder:
             # what is imported ahead writes nowhere either
             guard_imports(folder)
+            linux.narrow_bounds("narrow bounds", FILE_CAPABILITIES)
         else:
             apply(plan_zygote(has_pid=has_pid))
     except SandboxSetupError as error:

@@ -24,6 +24,7 @@ from pytest_stateless.wire.control import Seal
 
 if TYPE_CHECKING:
     from pytest_stateless.model.isolation import IsolationName
+    from pytest_stateless.wire.control import Disk
 
 _TMP_BYTES = 1 << 20
 _OK = "ok"
@@ -43,11 +44,12 @@ class Probe:
 
 
 @functools.cache
-def probe(isolation: IsolationName = "namespace") -> Probe:
-    """Seal a throw-away process as an instance is sealed, and prove it; once for each isolation.
+def probe(isolation: IsolationName = "namespace", disk: Disk | None = None) -> Probe:
+    """Seal a throw-away process as an instance is sealed, and prove it; once for each kind.
 
     Args:
         isolation: What to seal it by.
+        disk: A disk of its own, if it shall have one.
 
     Returns:
         What happened.
@@ -60,7 +62,7 @@ def probe(isolation: IsolationName = "namespace") -> Probe:
     is_privileged = linux.has_capability(linux.CAP_SYS_ADMIN)
     base = "" if isolation == "namespace" else folders.make_base()
     private = folders.make(base, "probe") if base else ""
-    seal = Seal(tmp_bytes=_TMP_BYTES, isolation=isolation)
+    seal = Seal(tmp_bytes=_TMP_BYTES, isolation=isolation, disk=disk)
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         # the child calls nothing that another thread of the test process could have locked

@@ -85,7 +85,9 @@ class Server:
         self.is_disconnected = is_disconnected
         self.sends_exceptions = begin.sends_exceptions
         self.stack = StackReader(begin.first_party)
-        self.observer = _observer(self.stack, inheritance.resident_bytes) if is_sealed else None
+        self.observer = (
+            _observer(begin, self.stack, inheritance.resident_bytes) if is_sealed else None
+        )
         self.compiled: list[str] = []
         self.asked: Mapping[str, None] = {}
         self.tells_modules = is_sealed
@@ -282,13 +284,14 @@ class Server:
                 stream.flush()
 
 
-def _observer(stack: StackReader, inherited_bytes: int) -> Observer:
+def _observer(begin: Begin, stack: StackReader, inherited_bytes: int) -> Observer:
     isolation = sealing.active_isolation()
     is_kernel_refusal = sealing.is_kernel_refusal if isolation == "landlock" else None
     return Observer(
         stack,
         isolation=isolation,
         is_kernel_refusal=is_kernel_refusal,
+        has_disk=begin.has_disk,
         inherited_bytes=inherited_bytes,
     )
 

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_stateless.forkserver.handle import ZygoteHandle
@@ -19,7 +18,7 @@ from pytest_stateless.forkserver.snapshot import SnapshotHandle
 from pytest_stateless.forkserver.spawner import SpawnHandle, can_fork
 from pytest_stateless.instance.anchors import Anchors
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone, InstanceHandle
-from pytest_stateless.instance.recipe import Recipe
+from pytest_stateless.instance.spare import Spare, changes_since, is_alike
 from pytest_stateless.wire.control import Preload, Signal
 from pytest_stateless.wire.messages import (
     Learnt,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from pytest_stateless.guest.inherited import Inheritance
     from pytest_stateless.instance.handle import Steps
+    from pytest_stateless.instance.recipe import Recipe
     from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.model.place import Frame
     from pytest_stateless.wire.control import Exited
@@ -48,33 +48,6 @@ _ABORT_TIMEOUT_S = 2.0
 _MAX_RETIRING = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spare:
-    """An instance that is ready for a request to come, and what it is ready for."""
-
-    recipe: Recipe
-    handle: InstanceHandle
-    anchors: Anchors
-
-    def fits(self, recipe: Recipe, zygote: ZygoteHandle) -> bool:
-        """Tell whether it can serve now."""
-        is_alike = self.recipe == recipe and self.handle.parent is zygote
-        return is_alike and self.anchors.are_same() and not self.handle.has_ended()
-
-
-def _is_alike(begun: Begin | None, begin: Begin) -> bool:
-    """Tell whether an instance has become what it shall, but for variables."""
-    return begun is not None and dataclasses.replace(begun, environ=begin.environ) == begin
-
-
-def _changes_since(begun: Begin | None, begin: Begin, start: Start) -> Start:
-    """Add what variables have changed since an instance was told of them."""
-    known = begun.environ if begun is not None else {}
-    changed = {name: value for name, value in begin.environ.items() if known.get(name) != value}
-    removed = tuple(known.keys() - begin.environ.keys())
-    return dataclasses.replace(start, changed=changed, removed=removed)
-
-
 class Fleet:
     """All instances of a session.
 
@@ -86,7 +59,7 @@ class Fleet:
         self._on_measured = on_measured
         self._lock = threading.RLock()
         self._zygotes: dict[IsolationName, ZygoteHandle] = {}
-        self._spare: _Spare | None = None
+        self._spare: Spare | None = None
         self._retiring: list[InstanceHandle] = []
         self._ended: list[tuple[int, Exited]] = []
         self._count = 0
@@ -286,7 +259,7 @@ class Fleet:
                 anchors = Anchors(recipe.seal.writable)
                 handle = self._start(recipe)
                 self._become(handle, begin)
-                self._spare = _Spare(recipe=recipe, handle=handle, anchors=anchors)
+                self._spare = Spare(recipe=recipe, handle=handle, anchors=anchors)
 
     @staticmethod
     def _become(handle: InstanceHandle, begin: Begin) -> None:
@@ -331,9 +304,9 @@ class Fleet:
             InstanceGone: It ended meanwhile.
             DeadlinePassed: It took longer than `COLD_START_TIMEOUT_S`.
         """
-        if not _is_alike(handle.begun, begin):
+        if not is_alike(handle.begun, begin):
             self._become(handle, begin)
-        handle.post(_changes_since(handle.begun, begin, start))
+        handle.post(changes_since(handle.begun, begin, start))
         for message in requests:
             handle.post(message)
         if handle.recipe.start == "cold":

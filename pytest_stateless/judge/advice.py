@@ -90,6 +90,10 @@ _ELSE = (
     "write below /tmp if only this request needs it, "
     "else keep it in a service ({storage}, {database})"
 )
+_ELSE_KEPT = (
+    "remove it before answering if only this request needs it, leave it if it is a cache, "
+    "else keep it in a service ({storage}, {database})"
+)
 _SPECIAL: Mapping[Action, str] = MappingProxyType({
     Action.SET_PERMISSIONS: _AT_DEPLOYMENT,
     Action.SET_OWNER: _AT_DEPLOYMENT,
@@ -168,17 +172,19 @@ def advise_on_write(write: Write, platform: str) -> str:
     """
     offer = offer_of(platform)
     library = name_library(write.stack)
-    if _is_log(write):
+    is_kept = write.outcome == "allowed"
+    if is_log(write):
         return "log to stdout or stderr; the platform keeps that, files it does not"
     if library in _LIBRARY_SETTINGS:
         return f"point {library} to /tmp: {_LIBRARY_SETTINGS[library]}"
     if library in _SESSION_LIBRARIES or "session" in library:
         return f"keep sessions in a signed cookie or in a database ({offer.database})"
     if _is_upload(write):
-        return f"put it into object storage ({offer.storage}); /tmp is for this request only"
-    if library and not write.reached_first_party and write.anchor is None:
+        where = f"put it into object storage ({offer.storage})"
+        return where if is_kept else f"{where}; /tmp is for this request only"
+    if library and not is_kept and not write.reached_first_party and write.anchor is None:
         return f"point the cache or config folder of {library} to /tmp, by its own setting"
-    advice = _SPECIAL.get(read_action(write.operation), _ELSE)
+    advice = _ELSE_KEPT if is_kept else _SPECIAL.get(read_action(write.operation), _ELSE)
     return advice.format(storage=offer.storage, database=offer.database)
 
 
@@ -206,7 +212,8 @@ def advise_on_survivor(kind: SurvivorKind, platform: str) -> str:
     return f"{first}, or send the job to a queue ({offer.queue}) that calls the app again"
 
 
-def _is_log(write: Write) -> bool:
+def is_log(write: Write) -> bool:
+    """Tell whether a write is of a log file."""
     return write.path.endswith(".log") or any(
         "/logging/" in frame.path or "/loguru/" in frame.path
         for frame in frames_within(write.stack)

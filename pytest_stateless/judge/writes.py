@@ -1,7 +1,8 @@
-"""Writes that failed, judged: SL101, SL103 and SL105.
+"""Writes that failed, or that are lost with their instance, judged: SL101, SL103 and SL105.
 
 One failed write makes others fail, so the first is reported and the rest is its evidence: a
 write at the same place, to the same file, or below a path that could not be made belongs to it.
+What is allowed and lost is weighed in `judge.discarded`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from pytest_stateless.judge.advice import (
     shorten,
 )
 from pytest_stateless.judge.database import find_database, is_dbm, is_sqlite
+from pytest_stateless.judge.discarded import (
+    is_worth_telling,
+    weigh,
+    word_fate,
+    word_obstacle,
+)
 from pytest_stateless.judge.operation import Action, moves_away, read_action, read_literals
 from pytest_stateless.judge.places import is_at_or_below
 from pytest_stateless.model.finding import Finding
@@ -39,7 +46,7 @@ _CALL = re.compile(r"^(open|os\.\w+|[\w.]+\.(bind|connect))\(|\(sqlite .+\)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fault:
-    """A write that failed, and what it comes to.
+    """A write that failed or is lost, and what it comes to.
 
     Attributes:
         write: The write.
@@ -69,10 +76,15 @@ def judge_writes(observations: Observations, context: ExchangeContext) -> tuple[
     """
     reads = context.reads | frozenset(observations.reads)
     groups: list[list[_Fault]] = []
+    full = {write.path for write in observations.writes if write.outcome == "full"}
     for write in observations.writes:
-        if write.outcome == "allowed":
-            continue
         fault = _read_fault(write, reads, observations, context)
+        if write.outcome == "allowed" and (
+            context.platform.writes == "refuse"
+            or write.path in full
+            or not is_worth_telling(write, fault.rule)
+        ):
+            continue
         home = next((group for group in groups if _belongs(fault, group)), None)
         if home is None:
             groups.append([fault])
@@ -97,7 +109,9 @@ def _read_fault(
         rule=rule,
         frame=innermost_first_party(write.stack) or write.anchor or observations.app_place,
         subject=subject,
-        severity=_weigh(write, observations, context),
+        severity=weigh(write, rule, _show_path(write, subject, context))
+        if context.platform.writes == "discard" and write.outcome != "full"
+        else _weigh(write, observations, context),
     )
 
 
@@ -177,6 +191,9 @@ def _word(fault: _Fault, reads: AbstractSet[str], context: ExchangeContext) -> t
 def _word_full(fault: _Fault, context: ExchangeContext) -> tuple[str, str, str]:
     platform = context.platform
     size = format_size(platform.tmp_bytes)
+    path = fault.write.path
+    if fault.write.is_on_disk:
+        return _word_full_disk(fault, context)
     cause = (
         f"on {platform.name} /tmp holds {size}, and what a request leaves there stays while its "
         "instance lives."
@@ -185,10 +202,24 @@ def _word_full(fault: _Fault, context: ExchangeContext) -> tuple[str, str, str]:
         "remove temporary files when done, stream to object storage "
         f"({offer_of(platform.name).storage}), or raise the size here (tmp_size) and there"
     )
-    path = fault.write.path
     if path in {"", "/tmp"}:
         return f"/tmp ({size}) is full", cause, fix
     return f"{path} does not fit into /tmp ({size})", cause, fix
+
+
+def _word_full_disk(fault: _Fault, context: ExchangeContext) -> tuple[str, str, str]:
+    platform = context.platform
+    size = format_size(platform.disk_bytes)
+    storage = offer_of(platform.name).storage
+    name = _show_path(fault.write, fault.subject, context)
+    return (
+        f"{name} does not fit on the instance's own disk ({size})",
+        f"that disk is kept in memory, and may take half of it ({size}).",
+        (
+            f"remove files when done, stream to object storage ({storage}), or raise the memory "
+            "here (memory) and there"
+        ),
+    )
 
 
 def _word_database(
@@ -205,13 +236,18 @@ def _word_database(
         cause = (
             f"{name} is a file of the app's own; on {platform} it cannot be written, and no "
             "other instance would see the change."
+            if context.platform.writes == "refuse"
+            else f"{name} is a file of the app's own; {word_fate(platform)}."
         )
         return f"{name} is a {kind} database that {_who(write)}", cause, fix
     is_read = fault.subject in reads
     how = f"read and {doing}" if is_read and doing != "read" else doing
+    fate = f"on {platform} it cannot be written"
+    if context.platform.writes == "discard":
+        fate = word_fate(platform)
     return (
         f"{name} is {doing} {_when(write)}",
-        f"{name} is {how} {_when(write)}, as a database; on {platform} it cannot be written.",
+        f"{name} is {how} {_when(write)}, as a database; {fate}.",
         fix,
     )
 
@@ -227,9 +263,16 @@ def _word_refused(
         participle = "rewritten"
     elif moves_away(write.operation, write.path):
         participle = "moved"
-    message = f"{subject.format(_name_path(write, context))} cannot be {participle}"
-    if write.phase == "start":
-        message += f" {_when(write)}"
+    named = subject.format(_name_path(write, context))
+    when = f" {_when(write)}" if write.phase == "start" else ""
+    if write.outcome == "allowed":
+        message = f"{named} is {participle} on the instance's own disk{when}"
+        return message, f"{word_fate(platform)}.", advise_on_write(write, platform)
+    if context.platform.writes == "discard":
+        cause, fix = word_obstacle(write, platform)
+        message = f"{named} cannot be {participle} here{when}"
+        return message, cause, fix or advise_on_write(write, platform)
+    message = f"{named} cannot be {participle}{when}"
     rule = f"on {platform} only /tmp can be written, and it goes with its instance."
     library = name_library(write.stack)
     if fault.severity is Severity.WARNING:
@@ -290,6 +333,8 @@ def _show_write(fault: _Fault, context: ExchangeContext) -> list[str]:
     write, frame = fault.write, fault.frame
     outcome = "no space left" if write.outcome == "full" else "refused"
     result = context.places.shorten(f"{outcome}: {write.error}")
+    if write.outcome == "allowed":
+        result = "gone with the instance"
     deed = f"{context.places.shorten(write.operation)}   {result}"
     inner = find_library_frame(write.stack)
     if frame is None:
@@ -313,6 +358,9 @@ def _is_of_python(write: Write) -> bool:
 
 
 def _show_answer(fault: _Fault, severity: Severity, context: ExchangeContext) -> str:
+    if fault.write.outcome == "allowed":
+        is_answered = context.status is not None and not context.is_failure
+        return f"answered {context.status}" if is_answered else context.answer
     if severity is Severity.ERROR or context.is_failure:
         return context.answer
     library = name_library(fault.write.stack) or "the library"

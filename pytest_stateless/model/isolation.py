@@ -66,13 +66,17 @@ _TMP_OF_PROGRAMS = Gap(
 _SIZE_BY_PROGRAMS = Gap(
     name="size-by-programs",
     text=(
-        "what programs and C code (sqlite too) write to TMPDIR fills /tmp for Python code, but is "
-        "never refused itself"
+        "what programs and C code (sqlite too) write to the instance's /tmp is never refused for "
+        "want of room"
     ),
 )
 _SHARED_MACHINE = Gap(
     name="shared-machine",
-    text="an instance sees the host's processes and devices, if it cannot change them",
+    text="an instance sees the host's processes",
+)
+_SHARED_IPC = Gap(
+    name="shared-ipc",
+    text="semaphores, queues and shared memory of System V outlive their instance",
 )
 
 ISOLATIONS: Mapping[IsolationName, Isolation] = MappingProxyType({
@@ -109,6 +113,7 @@ ISOLATIONS: Mapping[IsolationName, Isolation] = MappingProxyType({
             _TMP_OF_PROGRAMS,
             _SIZE_BY_PROGRAMS,
             _SHARED_MACHINE,
+            _SHARED_IPC,
         ),
         uncovered="/tmp of programs and C code; chmod, chown, utime by them",
     ),
@@ -139,6 +144,7 @@ ISOLATIONS: Mapping[IsolationName, Isolation] = MappingProxyType({
             _TMP_OF_PROGRAMS,
             _SIZE_BY_PROGRAMS,
             _SHARED_MACHINE,
+            _SHARED_IPC,
         ),
         uncovered="what programs and C code write",
     ),

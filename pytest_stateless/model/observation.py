@@ -22,8 +22,10 @@ class Write:
     Attributes:
         operation: As a call that a reader knows, such as `open('db.json', 'w')`.
         path: Absolute path of what would change.
-        outcome: `refused` by a read-only filesystem, `full` when `/tmp` had no space left.
-        error: The error as Python shows it, such as `[Errno 30] Read-only file system: 'x'`.
+        outcome: `refused` by a read-only filesystem, `full` when there was no space left, `allowed`
+            on a disk of the instance's own, which goes with it.
+        error: The error as Python shows it, such as `[Errno 30] Read-only file system: 'x'`; empty
+            where there was none.
         stack: Frames, innermost first.
         anchor: Where first-party code called or configured the library that wrote, else where
             the error came out in first-party code; None where the stack has a first-party frame,
@@ -31,6 +33,7 @@ class Write:
         reached_first_party: Whether the error came out in first-party code: a library that
             falls back by itself keeps it. Always True when no library was in between.
         phase: While the instance started, or while it served a request.
+        is_on_disk: Whether the path is on the instance's own disk, rather than in its `/tmp`.
     """
 
     operation: str
@@ -41,6 +44,7 @@ class Write:
     anchor: Frame | None = None
     reached_first_party: bool = True
     phase: Phase = "request"
+    is_on_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +90,7 @@ class Observations:
     """All that one request (and, if it was the first, the cold start) showed.
 
     Attributes:
-        writes: Refused or failed attempts to write.
+        writes: Attempts to write that were refused or failed, or that are lost with the instance.
         reads: Absolute paths of data files that were read (no source code, nothing below an
             installed package), sorted.
         survivors: What was alive when the response was complete.

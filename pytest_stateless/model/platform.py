@@ -30,6 +30,7 @@ class PlatformProfile:
         response_bytes: Largest response body that leaves it.
         timeout_s: Longest time to answer, in seconds.
         memory_bytes: Memory of one instance.
+        writes: What becomes of writes outside `/tmp`: refused, or discarded with their instance.
         environment: Variables that the platform sets, where the user has not.
         runs_lambda: Whether an instance is one of AWS Lambda's, whose further variables differ
             from instance to instance.
@@ -42,9 +43,21 @@ class PlatformProfile:
     response_bytes: int | None
     timeout_s: float
     memory_bytes: int
+    writes: Writes = "refuse"
     environment: tuple[tuple[str, str], ...] = ()
     runs_lambda: bool = False
     sources: tuple[str, ...] = ()
+
+    @property
+    def disk_bytes(self) -> int:
+        """Size of an instance's own disk, where writes outside `/tmp` are discarded.
+
+        It is kept in memory, as all files are on Cloud Run, where an instance that runs out of it
+        is ended. Half is what Cloud Run gives a volume in memory by itself.
+
+        Source: https://cloud.google.com/run/docs/configuring/services/in-memory-volume-mounts
+        """
+        return self.memory_bytes // 2
 
 
 _LAMBDA_ENVIRONMENT = (
@@ -86,6 +99,7 @@ PROFILES: Mapping[str, PlatformProfile] = MappingProxyType({
             response_bytes=32 * MB,
             timeout_s=300.0,
             memory_bytes=512 * MB,
+            writes="discard",
             environment=(
                 ("K_SERVICE", "service"),
                 ("K_REVISION", "service-00001"),
@@ -94,6 +108,7 @@ PROFILES: Mapping[str, PlatformProfile] = MappingProxyType({
             ),
             sources=(
                 "https://cloud.google.com/run/quotas",
+                # the whole filesystem is writable, in memory, and gone with the instance
                 "https://cloud.google.com/run/docs/container-contract",
             ),
         ),

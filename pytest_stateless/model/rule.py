@@ -49,13 +49,14 @@ RULES: Mapping[str, Rule] = _table(
         code="SL101",
         name="write-outside-tmp",
         severity=Severity.ERROR,
-        summary="A write, create, rename, delete or chmod outside /tmp was refused.",
+        summary="A write, create, rename, delete or chmod outside /tmp was refused, "
+        "or what was written is gone with its instance (a warning).",
     ),
     Rule(
         code="SL103",
         name="tmp-full",
         severity=Severity.ERROR,
-        summary="/tmp ran over the platform's size.",
+        summary="/tmp, or an instance's own disk, ran over the platform's size.",
     ),
     Rule(
         code="SL105",

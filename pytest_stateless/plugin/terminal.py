@@ -30,6 +30,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if state.not_enforced:
         return [f"stateless: {format_not_enforced(state.not_enforced)}"]
     settings = settings_for(config, None)
+    isolation, writes = _describe_isolation(settings, str(config.rootpath))
     return [
         format_header(
             HeaderFacts(
@@ -38,7 +39,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
                 platform=settings.platform,
                 platform_origin=_origin(settings, "platform"),
                 start=_describe_start(settings),
-                isolation=_describe_isolation(settings),
+                isolation=isolation,
+                writes=writes,
             )
         )
     ]
@@ -56,7 +58,8 @@ def _origin(settings: Settings, name: str) -> str:
     return settings.origins.get(name, "default")
 
 
-def _describe_isolation(settings: Settings) -> str:
+def _describe_isolation(settings: Settings, rootdir: str) -> tuple[str, str]:
+    """Say what seals an instance, and what becomes of its writes where that goes without saying."""
     from pytest_stateless.errors import SandboxUnavailableError  # noqa: PLC0415 (where it is used)
     from pytest_stateless.forkserver import probe  # noqa: PLC0415
     from pytest_stateless.report.header import describe_isolation  # noqa: PLC0415
@@ -68,8 +71,28 @@ def _describe_isolation(settings: Settings) -> str:
         else:
             probe.require(name)
     except SandboxUnavailableError as error:
-        return f"none: {error}"
-    return describe_isolation(name, is_privileged=probe.probe(name).is_privileged)
+        return f"none: {error}", ""
+    is_privileged = probe.probe(name).is_privileged
+    writes = _describe_writes(settings, rootdir) if name == "namespace" else ""
+    return describe_isolation(name, is_privileged=is_privileged), writes
+
+
+def _describe_writes(settings: Settings, rootdir: str) -> str:
+    from pytest_stateless.forkserver.probe import probe  # noqa: PLC0415 (only where it is used)
+    from pytest_stateless.model.platform import find_profile  # noqa: PLC0415
+    from pytest_stateless.model.quantity import format_size  # noqa: PLC0415
+    from pytest_stateless.session.disk import own_disk  # noqa: PLC0415
+
+    platform = settings.platform
+    note = settings.origins.get("writes", platform.name)
+    if platform.writes == "refuse":
+        is_usual = find_profile(platform.name).writes == "refuse"
+        return "" if is_usual else f"refused ({note})"
+    disk = own_disk(platform.disk_bytes, needed=(rootdir,), visible=())
+    refusal = probe("namespace", disk).refusal
+    if refusal:
+        return f"cannot be discarded: this machine refuses overlays ({refusal})"
+    return f"discarded ({note}; {format_size(platform.disk_bytes)})"
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,6 +19,7 @@ class HeaderFacts:
         platform: The profile.
         start: The start method.
         isolation: The isolation and how it is had, such as `namespace (kernel, unprivileged)`.
+        writes: What becomes of writes outside `/tmp`, such as `discarded`; empty to leave it out.
         app_origin: Where the app was set, such as `--stateless-app`; empty to leave it out.
         platform_origin: Where the platform was set, such as `default`; empty to leave it out.
         start_origin: Where the start method was set; empty to leave it out.
@@ -29,6 +30,7 @@ class HeaderFacts:
     platform: PlatformProfile
     start: str
     isolation: str
+    writes: str = ""
     app_origin: str = ""
     platform_origin: str = ""
     start_origin: str = ""
@@ -54,6 +56,7 @@ def format_header(facts: HeaderFacts) -> str:
         f"platform {facts.platform.name} ({origin}{limits})",
         f"start {_with_note(facts.start, facts.start_origin)}",
         f"isolation {facts.isolation}",
+        *([f"writes outside /tmp {facts.writes}"] if facts.writes else []),
     ]
     return "stateless: " + " | ".join(parts)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from typing import TYPE_CHECKING, assert_never
 
@@ -14,13 +13,12 @@ from pytest_stateless.errors import (
     InternalError,
     ProtocolError,
     SandboxSetupError,
+    SandboxUnavailableError,
 )
 from pytest_stateless.guest.observe.exception_blob import unpickle_exception
-from pytest_stateless.guest.stack import StackReader
 from pytest_stateless.instance.fleet import COLD_START_TIMEOUT_S
 from pytest_stateless.instance.handle import DeadlinePassed, InstanceGone
 from pytest_stateless.judge.limits import judge_payload
-from pytest_stateless.model.place import Frame, innermost_first_party
 from pytest_stateless.report import crash
 from pytest_stateless.report.finding import format_findings, format_headline
 from pytest_stateless.session import relay
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
 
     from pytest_stateless.instance.handle import InstanceHandle, Steps
     from pytest_stateless.model.finding import Finding
+    from pytest_stateless.model.place import Frame
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.platform import Platform
     from pytest_stateless.wire.messages import Begin, Call, Invoke, Message
@@ -56,6 +55,8 @@ if TYPE_CHECKING:
 _ERROR_PREFIX = len("E       ")
 """What pytest writes before each line of an exception's text."""
 _UNWIND_TIMEOUT_S = 5.0
+_OF_A_DISK = ("hold copy", "replace root")
+"""How the operations are described that only a disk of an instance's own needs."""
 
 
 class Conversation:
@@ -101,6 +102,7 @@ class Conversation:
         Raises:
             ColdStartError: The app did not become ready.
             ConfigurationError: The app reference is wrong.
+            SandboxUnavailableError: This machine refuses the disk that the settings ask for.
             SandboxSetupError: The instance could not be sealed.
             InstanceDiedError: It ended meanwhile.
             RequestTimeoutError: It took too long.
@@ -240,7 +242,7 @@ class Conversation:
                 self._remember(handle, begin, sources=answer.sources)
             case SealFailed():
                 self.drop()
-                raise SandboxSetupError(answer.operation, answer.syscall, answer.errno)
+                _fail_seal(answer)
             case StartFailed():
                 self.drop()
                 self._fail_start(answer)
@@ -377,6 +379,16 @@ class Conversation:
             self._entry.limits.append(finding)
 
 
+def _fail_seal(failed: SealFailed) -> NoReturn:
+    error = SandboxSetupError(failed.operation, failed.syscall, failed.errno)
+    if failed.operation.startswith(_OF_A_DISK):
+        raise SandboxUnavailableError(
+            f"stateless_writes = 'discard' cannot be had on this machine: {error}; "
+            "with 'refuse' an instance needs no disk of its own"
+        ) from error
+    raise error
+
+
 def _messages_of(
     request: Serve | Invoke | Call, chunks: tuple[bytes, ...]
 ) -> Iterator[Serve | Invoke | Call | RequestBody]:
@@ -386,9 +398,3 @@ def _messages_of(
             yield RequestBody(blob=chunk, is_last=number == len(chunks))
         if not chunks:
             yield RequestBody(blob=b"", is_last=True)
-
-
-def caller_place(platform: Platform) -> Frame | None:
-    """Return the line of the test, or of the suite's code, that is sending a request."""
-    stack = StackReader(platform.boundary).of_frame(sys._getframe(1))  # noqa: SLF001 (documented)
-    return innermost_first_party(stack)

@@ -3,8 +3,9 @@
 coverage.py is looked at only where somebody has imported and started it, as pytest-cov and
 `coverage run` do.
 
-What has run in an instance is written down with `add_lines` and `add_arcs`, the methods that
-coverage's own collector uses, at once: so it gets the context that is current here and now.
+What has run in instances is written down with `add_lines` and `add_arcs`, the methods that
+coverage's own collector uses, and as late as it does: at the end, or when the context has changed.
+Until then there is no file of its, which a test might find, or remove, among its own.
 
 Source: https://coverage.readthedocs.io/en/latest/api_coveragedata.html
 """
@@ -16,13 +17,12 @@ import json
 import os
 import sys
 import threading
-import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.model.coverage_order import CoverageOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from coverage import Coverage, CoverageData
 
@@ -40,14 +40,43 @@ _AS_THEY_ARE = (
 )
 
 
+class _Pending:
+    """What has run in instances under one context, and is not written down yet."""
+
+    def __init__(self, context: str | None) -> None:
+        self.context = context
+        self._run: dict[str, set[Any]] = {}
+        self._tracers: dict[str, str] = {}
+        self._is_branch = False
+
+    def add(self, measured: Measured, rename: Callable[[str], str]) -> None:
+        """Add what an instance says, under the names that files have here."""
+        self._is_branch = measured.is_branch
+        for path, found in json.loads(measured.blob).items():
+            run = map(tuple, found) if measured.is_branch else found
+            self._run.setdefault(rename(path), set()).update(run)
+        self._tracers |= {rename(path): name for path, name in measured.tracers.items()}
+
+    def write(self, data: CoverageData) -> None:
+        """Write it down, and leave the context as it was."""
+        current = _context_of(data)
+        data.set_context(self.context)
+        if self._is_branch:
+            data.add_arcs(self._run)
+        else:
+            data.add_lines(self._run)
+        data.add_file_tracers(self._tracers)
+        data.set_context(current)
+
+
 class HostCoverage:
     """The measurement of this process, if there is one; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._coverage: Coverage | None = None
-        self._data: CoverageData | None = None
         self._order: CoverageOrder | None = None
+        self._pending: _Pending | None = None
 
     def order(self) -> CoverageOrder | None:
         """Tell what an instance shall measure now.
@@ -63,7 +92,8 @@ class HostCoverage:
 
     def _order_of(self, current: Coverage) -> CoverageOrder:
         if current is not self._coverage or self._order is None:
-            self._coverage, self._data = current, None
+            self._write()
+            self._coverage = current
             self._order = _read_order(current)
         return self._order
 
@@ -77,11 +107,26 @@ class HostCoverage:
         if current is None:
             return
         with self._lock:
-            if self._order_of(current).is_branch == measured.is_branch:
-                if self._data is None:
-                    self._data = _data_of(current)
-                _add(self._data, measured, is_relative=_option(current, "run:relative_files"))
-                _note_imported(current, measured.modules)
+            if self._order_of(current).is_branch != measured.is_branch:
+                return
+            context = _context_of(_data_of(current))
+            if self._pending is not None and self._pending.context != context:
+                self._write()
+            if self._pending is None:
+                self._pending = _Pending(context)
+            self._pending.add(measured, _renaming(current))
+            _note_imported(current, measured.modules)
+
+    def write(self) -> None:
+        """Have everything written down; to be called at the end."""
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
+        pending, self._pending = self._pending, None
+        data = _data_of(self._coverage) if self._coverage is not None else None
+        if pending is not None and data is not None:
+            pending.write(data)
 
 
 def _current() -> Coverage | None:
@@ -110,7 +155,7 @@ def _read_order(current: Coverage) -> CoverageOrder:
     options: dict[str, Option | None] = {
         name: _plain(_option(current, name)) for name in _AS_THEY_ARE
     }
-    if _option(current, "run:dynamic_context"):
+    if _option(current, "run:dynamic_context") not in {None, "", "none"}:
         # as it decides here: the newest core knows no contexts
         options["run:core"] = options["run:core"] or "ctrace"
     options |= {
@@ -161,23 +206,21 @@ def _below(folder: str, paths: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _data_of(current: Coverage) -> CoverageData:
-    with warnings.catch_warnings():
-        # what it misses now may still come, and at its end it says so again
-        warnings.simplefilter("ignore")
-        return current.get_data()
+def _data_of(current: Coverage) -> CoverageData | None:
+    """Find what a measurement writes to; the documented way has everything written at once."""
+    return current._data  # noqa: SLF001 (see above)
 
 
-def _add(data: CoverageData, measured: Measured, *, is_relative: object) -> None:
+def _context_of(data: CoverageData | None) -> str | None:
+    """Find the current context; the documented way is new in coverage.py 7.16."""
+    context: str | None = getattr(data, "_current_context", None)
+    return context
+
+
+def _renaming(current: Coverage) -> Callable[[str], str]:
     from coverage.files import relative_filename  # noqa: PLC0415 (it is imported already)
 
-    rename = relative_filename if is_relative else str
-    run = {rename(path): found for path, found in json.loads(measured.blob).items()}
-    if measured.is_branch:
-        data.add_arcs(run)
-    else:
-        data.add_lines(run)
-    data.add_file_tracers({rename(path): name for path, name in measured.tracers.items()})
+    return relative_filename if _option(current, "run:relative_files") else str
 
 
 def _note_imported(current: Coverage, modules: dict[str, str]) -> None:

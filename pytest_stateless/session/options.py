@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 Start = Literal["auto", "cold", "snapshot", "spawn"]
 Isolation = Literal["auto", "namespace", "landlock", "fake"]
-Writes = Literal["refuse"]
+Writes = Literal["refuse", "discard"]
 FailOn = Literal["error", "warning", "never"]
 Preload = Literal["learn", "none"]
 IniType = Literal["string", "bool", "linelist", "paths"]
@@ -81,8 +81,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="writes",
-        help="what becomes of writes outside /tmp",
-        default="refuse",
+        help="what becomes of writes outside /tmp, instead of what the platform does",
         on_marker=True,
         choices=get_args(Writes),
     ),

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import sys
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import ConfigurationError, StatelessWarning
-from pytest_stateless.forkserver import probe
 from pytest_stateless.forkserver.spawner import can_fork
 from pytest_stateless.guest.inherited import Inheritance
 from pytest_stateless.instance.drive import run
@@ -17,10 +14,12 @@ from pytest_stateless.instance.fleet import Fleet
 from pytest_stateless.instance.recipe import Recipe
 from pytest_stateless.judge.places import Places
 from pytest_stateless.model.first_party import FirstParty
-from pytest_stateless.model.totals import SessionTotals, UnenforcedTotal
-from pytest_stateless.session import provision
+from pytest_stateless.model.totals import SessionTotals
+from pytest_stateless.session import choices, provision
+from pytest_stateless.session.caller import caller_place
 from pytest_stateless.session.connections import SharedConnections, find_shared
-from pytest_stateless.session.conversation import Conversation, caller_place
+from pytest_stateless.session.conversation import Conversation
+from pytest_stateless.session.counting import count
 from pytest_stateless.session.host_coverage import HostCoverage
 from pytest_stateless.session.ledger import Ledger
 from pytest_stateless.session.settings import Settings
@@ -34,14 +33,13 @@ if TYPE_CHECKING:
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.model.finding import Finding
     from pytest_stateless.model.isolation import IsolationName
-    from pytest_stateless.model.observation import Unenforced
     from pytest_stateless.model.place import Frame
+    from pytest_stateless.session.choices import StartMethod
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.provision import Surroundings
     from pytest_stateless.wire.messages import Begin
 
 
-StartMethod = Literal["cold", "snapshot", "spawn"]
 ColdStart = tuple[str, str, str]
 """A cold start that failed: the app, the step, and what it raised."""
 
@@ -109,7 +107,8 @@ class Platform:
         self.end_warm()
         self.is_warm = False
         self._settle()
-        self._count()
+        count(self.totals, self.ledger.entries, self.places)
+        self.totals.dropped = list(dict.fromkeys(self.fleet.dropped))
         self._failing = None
         self.ledger = Ledger()
 
@@ -145,29 +144,6 @@ class Platform:
         for number, exited in run(self.fleet.drain()):
             self.ledger.note_leftovers(number, exited.survivors)
 
-    def _count(self) -> None:
-        totals = self.totals
-        for entry in self.ledger.entries:
-            totals.requests += 1
-            if entry.exchange.is_cold:
-                totals.instances += 1
-                totals.cold_starts_s.append(entry.exchange.cold_start_s)
-            if entry.exchange.is_complete:
-                totals.handlings_s.append(entry.exchange.handling_s)
-            self._note_unenforced(entry.exchange.observations.unenforced)
-        totals.dropped = list(dict.fromkeys(self.fleet.dropped))
-
-    def _note_unenforced(self, unenforced: tuple[Unenforced, ...]) -> None:
-        for one in unenforced:
-            self.totals.note_unenforced(
-                UnenforcedTotal(
-                    isolation=one.isolation,
-                    gap=one.gap,
-                    place=self.places.point(one.place),
-                    operation=one.operation,
-                )
-            )
-
     def declare_service_path(self, path: str) -> None:
         """Make a folder writable for the instances of this test.
 
@@ -177,7 +153,7 @@ class Platform:
         Raises:
             ConfigurationError: There is no such folder.
         """
-        self._service_paths.append(_service_folder(path))
+        self._service_paths.append(choices.service_folder(path))
 
     def converse(
         self, title: str, *, with_app: bool, function: Callable[[], object] | None = None
@@ -223,18 +199,7 @@ class Platform:
             ConfigurationError: The settings insist on another start method, or this system
                 cannot fork.
         """
-        start = self.settings.start
-        if start not in {"auto", "snapshot"}:
-            origin = self.settings.origins.get("start", "the settings")
-            raise ConfigurationError(
-                f"{reason}, and start = {start!r} ({origin}) makes instances that do not have it; "
-                "leave start at 'auto' or set 'snapshot', which forks this process as it stands"
-            )
-        if self.is_enforced and not can_fork():
-            raise ConfigurationError(
-                f"{reason}, and {sys.platform} cannot fork this process; name the app as "
-                "'module:attribute', and give functions at the top level of a module"
-            )
+        choices.check_snapshot(self.settings, reason, is_enforced=self.is_enforced)
 
     # instances
 
@@ -245,11 +210,7 @@ class Platform:
         Raises:
             SandboxUnavailableError: This machine refuses it, or allows none.
         """
-        name = self.settings.isolation
-        if name == "auto":
-            return probe.strongest()
-        probe.require(name)
-        return name
+        return choices.isolation_of(self.settings)
 
     def recipe(self) -> Recipe:
         """Return what an instance of this test is made by.
@@ -258,33 +219,23 @@ class Platform:
             ConfigurationError: A service path of the settings does not exist.
             SandboxUnavailableError: This machine refuses the isolation.
         """
-        if self.start_method != "spawn" and not can_fork():
-            raise ConfigurationError(
-                f"start = {self.start_method!r} forks, and {sys.platform} cannot; leave start at "
-                "'auto', which starts a new interpreter for each instance there"
-            )
+        start, isolation = self.start_method, self.isolation
+        choices.check_start(start)
+        note = choices.note_on_writes(self.settings, isolation)
+        if note:
+            self.totals.note(note)
         # not before: a fixture of the test may have to make it
-        folders = [_service_folder(path) for path in self.settings.service_paths]
+        folders = [choices.service_folder(path) for path in self.settings.service_paths]
         seal = provision.seal(
-            self.settings,
-            self.surroundings,
-            folders + self._service_paths,
-            isolation=self.isolation,
+            self.settings, self.surroundings, folders + self._service_paths, isolation=isolation
         )
-        return Recipe(
-            seal=seal,
-            memory_bytes=self.settings.platform.memory_bytes,
-            start=self.start_method,
-        )
+        memory_bytes = self.settings.platform.memory_bytes
+        return Recipe(seal=seal, memory_bytes=memory_bytes, start=start)
 
     @property
     def start_method(self) -> StartMethod:
         """How the instances of this test come to be."""
-        if self.settings.start != "auto":
-            return self.settings.start
-        if self.inheritance.app is not None:
-            return "snapshot"
-        return "cold" if can_fork() else "spawn"
+        return choices.start_of(self.settings, has_object=self.inheritance.app is not None)
 
     def use(self, app: object, name: str, place: Frame | None) -> None:
         """Serve an app object of this process, until the end of the test.
@@ -333,7 +284,7 @@ class Platform:
         if self._shared is None:
             self._shared = find_shared()
             for text in self._shared.warnings:
-                place = caller_place(self)
+                place = caller_place(self.boundary)
                 warnings.warn_explicit(
                     text,
                     StatelessWarning,
@@ -360,7 +311,13 @@ class Platform:
             The message.
         """
         coverage = self.coverage.order() if self.is_enforced else None
-        begin = provision.begin(self.settings, self.boundary, with_app=with_app, coverage=coverage)
+        begin = provision.begin(
+            self.settings,
+            self.boundary,
+            with_app=with_app,
+            isolation=self.isolation if self.is_enforced else "namespace",
+            coverage=coverage,
+        )
         return dataclasses.replace(begin, app="") if self.inheritance.app is not None else begin
 
     def start(self) -> Start:
@@ -435,14 +392,6 @@ class Platform:
         """
         self.reset()
         self.fleet.close()
+        self.coverage.write()
         self._local.close()
         return self.totals
-
-
-def _service_folder(path: str) -> str:
-    folder = path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120
-    if not os.path.isdir(folder):  # noqa: PTH112
-        raise ConfigurationError(
-            f"service path {path!r} does not exist; make it before the first request"
-        )
-    return os.path.abspath(folder)  # noqa: PTH100 (a string goes on)

@@ -17,6 +17,7 @@ from pytest_stateless.guest.adapter.context import lambda_environment
 from pytest_stateless.model.app_reference import parse_app_reference
 from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.model.first_party import FirstParty
+from pytest_stateless.session.disk import own_disk
 from pytest_stateless.wire.control import Seal
 from pytest_stateless.wire.messages import Begin
 
@@ -165,13 +166,31 @@ def seal(
         str(_OWN_FOLDER.parent),
         *sys.path,
     )
-    writable = tuple(sorted({os.path.realpath(path) for path in service_paths}))
+    platform = settings.platform
+    folders = tuple(path for path in needed if path)
+    visible = _outermost(folders)
     return Seal(
-        tmp_bytes=settings.platform.tmp_bytes,
-        visible=_outermost(tuple(path for path in needed if path)),
-        writable=writable,
+        tmp_bytes=platform.tmp_bytes,
+        visible=visible,
+        writable=tuple(sorted({os.path.realpath(path) for path in service_paths})),
         isolation=isolation,
+        disk=own_disk(platform.disk_bytes, needed=folders, visible=visible)
+        if discards(settings, isolation)
+        else None,
     )
+
+
+def discards(settings: Settings, isolation: IsolationName) -> bool:
+    """Tell whether writes go to a disk of the instance's own; where they cannot, they are refused.
+
+    Args:
+        settings: Of the test.
+        isolation: What seals the instance; it takes mounts to give it a disk.
+
+    Returns:
+        Whether they do.
+    """
+    return settings.platform.writes == "discard" and isolation == "namespace"
 
 
 @functools.cache
@@ -191,6 +210,7 @@ def begin(
     boundary: FirstParty,
     *,
     with_app: bool,
+    isolation: IsolationName = "namespace",
     coverage: CoverageOrder | None = None,
 ) -> Begin:
     """Gather what an instance becomes, from the test process as it is now.
@@ -199,6 +219,7 @@ def begin(
         settings: Of the test.
         boundary: What is first-party.
         with_app: Whether the instance serves the app, rather than only runs functions.
+        isolation: What seals it.
         coverage: What is to be measured in it.
 
     Returns:
@@ -218,6 +239,7 @@ def begin(
         memory_bytes=settings.platform.memory_bytes,
         sends_exceptions=settings.raises_app_exceptions or not with_app,
         coverage=coverage,
+        has_disk=discards(settings, isolation),
     )
 
 

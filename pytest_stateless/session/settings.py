@@ -14,11 +14,13 @@ from pytest_stateless.model.platform import PlatformProfile, find_profile
 from pytest_stateless.model.quantity import parse_duration, parse_size
 from pytest_stateless.model.rule import Severity
 from pytest_stateless.model.suppression import Suppression, parse_suppression
-from pytest_stateless.session.options import DEFAULT_PLATFORM, OPTIONS, Isolation, Start
-
-_LATER = {
-    ("writes", "discard"): "stateless_writes = 'discard' is not in this release",
-}
+from pytest_stateless.session.options import (
+    DEFAULT_PLATFORM,
+    OPTIONS,
+    Isolation,
+    Start,
+    Writes,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Settings:
 
     Attributes:
         app: The app reference, empty if there is none.
-        platform: The profile, with the test's own sizes applied.
+        platform: The profile, with the test's own sizes and its way of writing applied.
         start: How an instance comes to be.
         isolation: What seals it.
         service_paths: Absolute folders that stay writable.
@@ -131,15 +133,18 @@ def _check_choice(name: str, value: object, origin: str) -> None:
         takes = ", ".join(option.name for option in OPTIONS if option.on_marker)
         raise ConfigurationError(f"{origin}: {name!r} is no option; choose one of {takes}")
     if option.choices and value not in option.choices:
-        later = _LATER.get((name, str(value)), f"{value!r} is not known")
         raise ConfigurationError(
-            f"{origin}: {name} = {value!r}: {later}; choose one of {', '.join(option.choices)}"
+            f"{origin}: {name} = {value!r}: {value!r} is not known; choose one of "
+            f"{', '.join(option.choices)}"
         )
 
 
 def _platform(values: Mapping[str, object]) -> PlatformProfile:
     profile = find_profile(_text(values, "platform") or DEFAULT_PLATFORM)
     tmp_size, memory, timeout = (values.get(name) for name in ("tmp_size", "memory", "timeout"))
+    writes = _text(values, "writes")
+    if writes:
+        profile = dataclasses.replace(profile, writes=cast("Writes", writes))
     if tmp_size is not None:
         profile = dataclasses.replace(profile, tmp_bytes=parse_size(tmp_size, name="tmp_size"))
     if memory is not None:

@@ -13,7 +13,7 @@ import httpx2
 
 from pytest_stateless.errors import ConfigurationError, InstanceError
 from pytest_stateless.instance.drive import run
-from pytest_stateless.session.conversation import caller_place
+from pytest_stateless.session.caller import caller_place
 from pytest_stateless.session.provision import log_levels
 from pytest_stateless.session.transport import (
     BASE_URL,
@@ -236,7 +236,7 @@ class Stateless:
                 "handler itself"
             )
         self._platform.check_snapshot("an app object exists in this process only")
-        self._platform.use(app, name, caller_place(self._platform))
+        self._platform.use(app, name, caller_place(self._platform.boundary))
 
     # placement
 

@@ -20,7 +20,8 @@ from pytest_stateless.instance.drive import run, run_async
 from pytest_stateless.instance.handle import DeadlinePassed
 from pytest_stateless.judge.limits import judge_payload
 from pytest_stateless.model.exchange import Exchange
-from pytest_stateless.session.conversation import Conversation, caller_place
+from pytest_stateless.session.caller import caller_place
+from pytest_stateless.session.conversation import Conversation
 from pytest_stateless.session.provision import log_levels
 from pytest_stateless.wire.messages import Serve
 
@@ -245,7 +246,7 @@ def judge_request_size(platform: Platform, entry: Entry, size_bytes: int) -> Fin
     if limit is None or size_bytes <= limit or not platform.is_enforced:
         return None  # the usual case need not look for the caller
     finding = judge_payload(
-        "request", size_bytes, context=entry.context, place=caller_place(platform)
+        "request", size_bytes, context=entry.context, place=caller_place(platform.boundary)
     )
     if finding is not None:
         entry.limits.append(finding)

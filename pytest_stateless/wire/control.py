@@ -11,6 +11,25 @@ from pytest_stateless.model.isolation import IsolationName
 
 EXIT_CHANNEL_LOST = 72
 """Exit status of an instance that cannot send any more: the app closed or covered its socket."""
+DISK_NAME = "stateless-disk"
+"""What the kernel's table of mounts calls the overlays of an instance's own disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """An instance's own disk: what it writes outside `/tmp` lands there and goes with it.
+
+    Attributes:
+        size_bytes: How much it may hold.
+        folders: Absolute folders that are seen through it and can be written; with `/` among
+            them, the whole tree.
+        kept: Absolute paths that stay what they are, read-only, where all around is seen through
+            the disk.
+    """
+
+    size_bytes: int
+    folders: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +41,14 @@ class Seal:
         visible: Absolute folders that stay visible, read-only, if they lie under `/tmp`.
         writable: Absolute folders of service paths, writable.
         isolation: What seals it.
+        disk: Where writes outside of these go; None where they are refused.
     """
 
     tmp_bytes: int
     visible: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     isolation: IsolationName = "namespace"
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ class Begin:
         memory_bytes: What the platform gives, for Lambda's context and variables.
         sends_exceptions: Whether exceptions of the app travel as objects.
         coverage: What coverage.py shall measure, if it measures the test process.
+        has_disk: Whether it has a disk of its own, where writes are discarded with it.
     """
 
     app: str
@@ -65,6 +66,7 @@ class Begin:
     memory_bytes: int
     sends_exceptions: bool = False
     coverage: CoverageOrder | None = None
+    has_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ APPS = HERE.parent / "apps"
 CASES = read_cases(APPS)
 INNER = "test_scenarios.py"
 PARTS = 2
+OF_FILES = ("quiet", "sl101", "sl103", "sl105", "sl301")
+"""What depends on how an instance is sealed."""
 
 pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.slow]
 
@@ -71,10 +73,13 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         and item.path == Path(__file__)
         and "run" in item.fixturenames
     ]
-    names = list(dict.fromkeys(wanted))
+    return _run(base, list(dict.fromkeys(wanted)))
+
+
+def _run(base: Path, names: list[str], *options: str) -> Run:
     with ThreadPoolExecutor(PARTS) as pool:
-        parts = [names[number::PARTS] for number in range(PARTS)]
-        runs = list(pool.map(_run_part, (base / str(n) for n in range(PARTS)), parts))
+        parts = [(base / str(n), names[n::PARTS], options) for n in range(PARTS)]
+        runs = list(pool.map(_run_part, *zip(*parts, strict=True)))
     return Run(
         root=base,
         output="\n".join(one.output for one in runs),
@@ -82,7 +87,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     )
 
 
-def _run_part(base: Path, names: list[str]) -> Run:
+def _run_part(base: Path, names: list[str], more: tuple[str, ...]) -> Run:
     if not names:
         return Run(root=base, output="", results={})
     root, library = base / "project", base / "lib" / "site-packages"
@@ -93,7 +98,7 @@ def _run_part(base: Path, names: list[str]) -> Run:
     (root / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
     report = base / "report.xml"
     # in their order: an instance's memory includes what the zygote has learnt to import so far
-    options = ["-p", "no:randomly", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    options = ["-p", "no:randomly", "-p", "no:cacheprovider", f"--junitxml={report}", *more]
     ended = subprocess.run(
         [
             sys.executable,
@@ -166,15 +171,42 @@ def expected(case: Case) -> list[Expected]:
     return marks
 
 
+def found(result: Result) -> list[Expected]:
+    """What was found in a case."""
+    return [
+        Expected(rule=one["rule"], path=one["path"], line=one["line"], severity=one["severity"])
+        for one in result.findings
+    ]
+
+
 @of("bug")
 def test_a_bug_is_found_at_its_line_and_nothing_else_is(case: Case, run: Run) -> None:
     skip_unless_installed(case)
     result = run.results[str(case)]
-    found = [
-        Expected(rule=one["rule"], path=one["path"], line=one["line"], severity=one["severity"])
-        for one in result.findings
+    assert found(result) == expected(case), result.text
+
+
+# the weaker one must see as much, and the stronger one must not be in anybody's way
+@pytest.mark.parametrize(("isolation", "twin"), (("fake", "bug"), ("landlock", "clean")))
+def test_without_namespaces_the_same_is_found_and_the_clean_are_left_in_peace(
+    tmp_path: Path, isolation: str, twin: str
+) -> None:
+    cases = [
+        case
+        for case in CASES
+        if case.twin == twin
+        and case.app.partition(".")[0] in OF_FILES
+        and all(importlib.util.find_spec(module) for module in case.scenario.get("needs", ()))
     ]
-    assert found == expected(case), result.text
+    names = [str(case) for case in cases]
+    results = _run(tmp_path, names, f"--stateless-isolation={isolation}").results
+    wrong = {
+        str(case): (found(results[str(case)]), results[str(case)].text)
+        for case in cases
+        if found(results[str(case)]) != (expected(case) if twin == "bug" else [])
+    }
+    assert wrong == {}
+    assert len(results) == len(cases)
 
 
 @of("bug")

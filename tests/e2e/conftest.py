@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 TIMEOUT_S = 120
 
@@ -45,7 +46,11 @@ class Project:
     def run_as_is(self, *options: str, typed: str = "") -> pytest.RunResult:
         """Run the suite with every plugin that is installed."""
         command = (sys.executable, "-m", "pytest", f"--basetemp={self.path / '.basetemp'}")
-        return self._pytester.run(*command, *options, stdin=typed.encode(), timeout=TIMEOUT_S)
+        return self.run_program(*command, *options, typed=typed)
+
+    def run_program(self, *command: str | Path, typed: str = "") -> pytest.RunResult:
+        """Run any program in the project's folder."""
+        return self._pytester.run(*command, stdin=typed.encode(), timeout=TIMEOUT_S)
 
 
 @pytest.fixture

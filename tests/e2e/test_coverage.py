@@ -458,3 +458,34 @@ def test_what_an_instance_never_told_is_lost(lone_suite: Suite) -> None:
     })
     measured = lone_suite.with_pytest_cov("--cov=shop")
     assert measured["files"]["shop.py"]["missing_lines"] == [8, 18]
+
+
+def test_findings_are_the_same_while_coverage_measures(lone_suite: Suite) -> None:
+    lone_suite.write({
+        "shop.py": """
+            import threading
+            from flask import Flask
+
+            app = Flask(__name__)
+
+            def work():
+                threading.Event().wait()
+
+            @app.get("/")
+            def home():
+                threading.Thread(target=work, daemon=True).start()
+                try:
+                    open("kept.txt", "w")
+                except OSError:
+                    return "refused"
+        """,
+        "test_shop.py": """
+            def test_it(stateless):
+                assert stateless.get("/").text == "refused"
+                found = sorted((finding.rule, finding.line) for finding in stateless.findings)
+                assert found == [("SL101", 13), ("SL301", 11)]
+                stateless.reset()
+        """,
+    })
+    measured = lone_suite.with_pytest_cov("--cov=shop", "--cov-branch")
+    assert measured["files"]["shop.py"]["missing_lines"] == []

@@ -64,10 +64,10 @@ def test_sealing_a_suite_s_own_clients_is_refused_not_ignored(project: Project) 
     ("line", "says"),
     (
         (
-            "stateless_isolation = fake",
+            "stateless_isolation = chroot",
             (
-                "ini file: isolation = 'fake': isolation 'fake' is not in this release; "
-                "choose one of auto, namespace"
+                "ini file: isolation = 'chroot': 'chroot' is not known; "
+                "choose one of auto, namespace, landlock, fake"
             ),
         ),
         (

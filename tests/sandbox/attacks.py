@@ -1,7 +1,8 @@
 """Attempts to change files of the host, each one a function that an instance runs.
 
 An attack either does its work, which is an escape, or raises what the kernel answered. Every one
-of them works where nothing is sealed; the tests prove that too.
+of them works where nothing is sealed; the tests prove that too. One that an isolation may let
+through names the gap.
 """
 
 # What `os` does is what is tested, so it is not done with pathlib.
@@ -12,8 +13,10 @@ import array
 import ctypes
 import errno
 import fcntl
+import io
 import mmap
 import os
+import posix
 import shutil
 import socket
 import sqlite3
@@ -73,11 +76,22 @@ def furnish(folder: Path) -> None:
 
 Attack = "Callable[[Scene], object]"
 ATTACKS: dict[str, Callable[[Scene], object]] = {}
+GAPS: dict[str, tuple[str, ...]] = {}
 
 
 def attack(function: Callable[[Scene], object]) -> Callable[[Scene], object]:
     ATTACKS[function.__name__] = function
     return function
+
+
+def through(*gaps: str) -> Callable[[Callable[[Scene], object]], Callable[[Scene], object]]:
+    """Note the gaps by which an attack may get through, in isolations that have one of them."""
+
+    def note(function: Callable[[Scene], object]) -> Callable[[Scene], object]:
+        GAPS[function.__name__] = gaps
+        return attack(function)
+
+    return note
 
 
 def outcome_of(work: Callable[..., object], *args: object) -> str:
@@ -96,6 +110,29 @@ def attempt(name: str, scene: Scene) -> str:
     return outcome_of(ATTACKS[name], scene)
 
 
+def attempt_each(scenes: dict[str, Scene]) -> dict[str, str]:
+    """Carry out attacks, each in a process of its own: some change the working directory."""
+    return {name: _attempt_in_a_fork(name, scene) for name, scene in scenes.items()}
+
+
+def _attempt_in_a_fork(name: str, scene: Scene) -> str:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = "it crashed"
+        try:
+            said = attempt(name, scene)
+        except BaseException as error:  # noqa: BLE001 (a fork must not return)
+            said = repr(error)
+        finally:
+            os.write(writer, said.encode())
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    with open(reader, encoding="utf-8") as file:
+        return file.read()
+
+
 def check(result: int) -> int:
     if result < 0:
         number = ctypes.get_errno()
@@ -104,7 +141,7 @@ def check(result: int) -> int:
 
 
 def run(*command: str, folder: str | None = None) -> None:
-    """Run a program; its complaint about a read-only file system becomes that error."""
+    """Run a program; its complaint about a refused write becomes that error."""
     ended = subprocess.run(
         command,
         check=False,
@@ -113,8 +150,9 @@ def run(*command: str, folder: str | None = None) -> None:
         cwd=folder,
         env={**os.environ, "LC_ALL": "C"},
     )
-    if ended.returncode and os.strerror(errno.EROFS) in ended.stderr:
-        raise OSError(errno.EROFS, ended.stderr)
+    for number in (errno.EROFS, errno.EACCES):
+        if ended.returncode and os.strerror(number) in ended.stderr:
+            raise OSError(number, ended.stderr)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -324,30 +362,30 @@ def map_shared_and_writable(scene: Scene) -> None:
         memory[0:1] = b"X"
 
 
-# what does not pass Python by
+# what passes Python by
 
 
-@attack
+@through("programs")
 def shell_redirect(scene: Scene) -> None:
     run("sh", "-c", 'echo more >>"$0"', scene.file)
 
 
-@attack
+@through("programs")
 def shell_redirect_to_a_new_file(scene: Scene) -> None:
     run("sh", "-c", 'echo more >"$0"', scene.new)
 
 
-@attack
+@through("programs")
 def remove_with_a_program(scene: Scene) -> None:
     run("rm", "-f", "--", scene.file)
 
 
-@attack
+@through("programs")
 def another_interpreter(scene: Scene) -> None:
     run(sys.executable, "-S", "-c", f"import os; os.mkdir({scene.new!r})")
 
 
-@attack
+@through("programs")
 def spawn_with_a_file_action(scene: Scene) -> None:
     action = (os.POSIX_SPAWN_OPEN, 1, scene.new, os.O_CREAT | os.O_WRONLY, 0o644)
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "echo x"], os.environ, file_actions=[action])
@@ -356,27 +394,98 @@ def spawn_with_a_file_action(scene: Scene) -> None:
         raise OSError(errno.EROFS, "posix_spawn")
 
 
-@attack
+@through("c-code")
 def libc_open(scene: Scene) -> None:
     os.close(check(LIBC.open(os.fsencode(scene.file), os.O_WRONLY | os.O_TRUNC)))
 
 
-@attack
+@through("c-code")
 def libc_creat(scene: Scene) -> None:
     os.close(check(LIBC.creat(os.fsencode(scene.new), 0o644)))
 
 
-@attack
+@through("c-code")
 def libc_unlink(scene: Scene) -> None:
     check(LIBC.unlink(os.fsencode(scene.file)))
 
 
-@attack
+@through("c-code")
 def libc_rename(scene: Scene) -> None:
     check(LIBC.rename(os.fsencode(scene.file), os.fsencode(scene.new)))
 
 
+@through("attributes", "programs")
+def chmod_by_a_program(scene: Scene) -> None:
+    run("chmod", "600", scene.file)
+
+
+@through("attributes", "programs")
+def touch_by_a_program(scene: Scene) -> None:
+    run("touch", "-d", "@1", scene.file)
+
+
+@through("attributes", "c-code")
+def libc_chmod(scene: Scene) -> None:
+    check(LIBC.chmod(os.fsencode(scene.file), 0o600))
+
+
+@through("attributes", "c-code")
+def libc_chown(scene: Scene) -> None:
+    check(LIBC.chown(os.fsencode(scene.file), os.getuid(), os.getgid()))
+
+
+@through("attributes", "c-code")
+def libc_utimes(scene: Scene) -> None:
+    check(LIBC.utimes(os.fsencode(scene.file), None))
+
+
+@through("attributes", "c-code")
+def libc_setxattr(scene: Scene) -> None:
+    check(LIBC.setxattr(os.fsencode(scene.file), b"user.note", b"x", ctypes.c_size_t(1), 0))
+
+
+@through("c-code")
+def sqlite_attach(scene: Scene) -> None:
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute("attach database ? as other", (scene.new,))
+        connection.execute("create table other.entry (text)")
+    finally:
+        connection.close()
+
+
 # other ways to the same file
+
+
+@attack
+def a_raw_file(scene: Scene) -> None:
+    io.FileIO(scene.new, "x").close()
+
+
+@attack
+def a_raw_descriptor(scene: Scene) -> None:
+    os.close(posix.open(scene.new, os.O_CREAT | os.O_WRONLY))
+
+
+@attack
+def a_raw_descriptor_below_a_directory_descriptor(scene: Scene) -> None:
+    folder = os.open(scene.folder, os.O_RDONLY | os.O_DIRECTORY)
+    os.close(posix.open(scene.marker, os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+
+
+@attack
+def an_opener(scene: Scene) -> None:
+    def opener(_: str, flags: int) -> int:
+        return os.open(scene.new, flags | os.O_CREAT)
+
+    with open("/tmp/x", "w", encoding="utf-8", opener=opener):
+        pass
+
+
+@attack
+def rename_below_directory_descriptors(scene: Scene) -> None:
+    folder = os.open(scene.folder, os.O_RDONLY | os.O_DIRECTORY)
+    os.rename("file", scene.marker, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 @attack
@@ -432,3 +541,21 @@ def link_into_tmp_and_write_there(scene: Scene) -> None:
         Path(f"/tmp/{scene.marker}").write_text("gone", encoding="utf-8")
     finally:
         os.unlink(f"/tmp/{scene.marker}")
+
+
+@attack
+def link_into_tmp_to_the_folder_above(scene: Scene) -> None:
+    os.symlink(scene.folder, f"/tmp/{scene.marker}-folder")
+    try:
+        os.mkdir(f"/tmp/{scene.marker}-folder/empty/../{scene.marker}")
+    finally:
+        os.unlink(f"/tmp/{scene.marker}-folder")
+
+
+@attack
+def move_out_of_tmp(scene: Scene) -> None:
+    Path(f"/tmp/{scene.marker}").touch()
+    try:
+        shutil.move(f"/tmp/{scene.marker}", scene.new)
+    finally:
+        Path(f"/tmp/{scene.marker}").unlink(missing_ok=True)

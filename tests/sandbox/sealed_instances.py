@@ -1,27 +1,28 @@
 """Fixtures: a platform of sealed instances to attack, and a watched piece of the host."""
 
 # What `os` does is what is tested, so it is not done with pathlib.
-# ruff: noqa: PTH109, PTH111, PTH118
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from attacks import Scene, furnish
+from each_isolation import settings_of
+from watched_host import Host
 
+from pytest_stateless.forkserver.probe import probe
 from pytest_stateless.session.platform import Platform
 from pytest_stateless.session.provision import Surroundings
-from pytest_stateless.session.settings import Settings
 from pytest_stateless.session.stateless import Stateless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_stateless.model.isolation import IsolationName
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +37,6 @@ class Sealed:
 
 @pytest.fixture(scope="session")
 def sealed_session(
-    sandbox: None,  # noqa: ARG001 (a fixture that skips or fails)
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Sealed]:
     surroundings = Surroundings(
@@ -50,9 +50,20 @@ def sealed_session(
 
 
 @pytest.fixture
-def sealed(sealed_session: Sealed) -> Iterator[Sealed]:
+def isolation(request: pytest.FixtureRequest) -> IsolationName:
+    """What seals the instances of a test: namespaces, unless it is parametrized with another."""
+    name: IsolationName = getattr(request, "param", "namespace")
+    refusal = probe(name).refusal
+    if refusal and os.environ.get("STATELESS_SANDBOX_REQUIRED") != "1":
+        pytest.skip(f"this machine refuses isolation {name} ({refusal})")
+    assert refusal == ""
+    return name
+
+
+@pytest.fixture
+def sealed(sealed_session: Sealed, isolation: IsolationName) -> Iterator[Sealed]:
     """A platform that remembers nothing of other tests."""
-    sealed_session.platform.configure(Settings())
+    sealed_session.platform.configure(settings_of(isolation))
     yield sealed_session
     sealed_session.stateless.reset()
 
@@ -60,65 +71,6 @@ def sealed(sealed_session: Sealed) -> Iterator[Sealed]:
 @pytest.fixture
 def stateless(sealed: Sealed) -> Stateless:
     return sealed.stateless
-
-
-class Host:
-    """A folder of the host that must stay as it is, and a name that must appear nowhere."""
-
-    def __init__(self, folder: Path) -> None:
-        self.marker = f"escaped-{uuid.uuid4().hex}"
-        self.folder = folder
-        furnish(folder)
-        self.scene = Scene(str(folder), self.marker)
-        self._before = self._look()
-
-    def changes(self) -> list[str]:
-        """Name what is not as it was."""
-        now = self._look()
-        changed = {*now.items()} ^ {*self._before.items()}
-        return sorted({name for name, _ in changed}) + self._found()
-
-    def _look(self) -> dict[str, tuple[object, ...]]:
-        """Read everything that a change would leave a trace in; ctime cannot be set back."""
-        paths = [self.folder, *sorted(self.folder.rglob("*"))]
-        return {str(path): (*_state(path), _content(path)) for path in paths}
-
-    def _found(self) -> list[str]:
-        """Look for the name where attacks would leave it."""
-        places = [
-            "/",
-            "/tmp",
-            "/var/tmp",
-            "/dev/shm",
-            "/dev/mqueue",
-            os.path.expanduser("~"),
-            os.getcwd(),
-            str(PROJECT),
-            str(self.folder.parent),
-        ]
-        paths = [os.path.join(place, self.marker) for place in places]
-        return [path for path in paths if os.path.lexists(path)]
-
-
-def _state(path: Path) -> tuple[object, ...]:
-    status = path.lstat()
-    return (
-        status.st_ino,
-        status.st_mode,
-        status.st_nlink,
-        status.st_uid,
-        status.st_gid,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        tuple(os.listxattr(path, follow_symlinks=False)),
-    )
-
-
-def _content(path: Path) -> bytes:
-    if path.is_symlink():
-        return os.fsencode(path.readlink())
-    return path.read_bytes() if path.is_file() else b""
 
 
 @pytest.fixture(params=("outside_tmp", "below_tmp"))

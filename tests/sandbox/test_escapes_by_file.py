@@ -13,7 +13,8 @@ from attacks import ATTACKS, DONE, attempt
 from pytest_stateless.session.settings import Layer, resolve
 
 if TYPE_CHECKING:
-    from sealed_instances import Host, Sealed
+    from sealed_instances import Sealed
+    from watched_host import Host
 
     from pytest_stateless.session.stateless import Stateless
 

@@ -32,7 +32,8 @@ from pytest_stateless.wire.messages import Sealed as Sealed_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sealed_instances import Host, Sealed
+    from sealed_instances import Sealed
+    from watched_host import Host
 
     from pytest_stateless.instance.handle import InstanceHandle
     from pytest_stateless.session.stateless import Stateless

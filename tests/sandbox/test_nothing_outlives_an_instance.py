@@ -24,7 +24,7 @@ from pytest_stateless.session.stateless import Stateless
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sealed_instances import Host
+    from watched_host import Host
 
 pytest_plugins = ("sealed_instances",)
 

@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from pytest_stateless.session.settings import Layer, resolve
+from each_isolation import settings_of, under_each_isolation
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from sealed_instances import Host, Sealed
+    from sealed_instances import Sealed
+    from watched_host import Host
 
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.session.stateless import Stateless
 
 pytest_plugins = ("sealed_instances",)
+pytestmark = under_each_isolation
 
 TMP_BYTES = 8 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -65,8 +67,8 @@ def fill_tmp() -> tuple[int, str]:
             return written, errno.errorcode[error.errno or 0]
 
 
-def test_tmp_holds_exactly_its_size(sealed: Sealed) -> None:
-    sealed.platform.configure(resolve(Layer(origin="marker", values={"tmp_size": "8 MB"})))
+def test_tmp_holds_exactly_its_size(sealed: Sealed, isolation: IsolationName) -> None:
+    sealed.platform.configure(settings_of(isolation, tmp_size="8 MB"))
     assert sealed.platform.settings.platform.tmp_bytes == TMP_BYTES
     assert sealed.stateless.call(fill_tmp) == (TMP_BYTES, "ENOSPC")
 

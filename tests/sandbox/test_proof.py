@@ -1,38 +1,42 @@
 """That the proof finds what is not sealed: each case leaves one thing out or undoes it."""
 
 # What `os` does is what is tested, so it is not done with pathlib.
-# ruff: noqa: PTH106, PTH123
+# ruff: noqa: PTH106, PTH109, PTH110, PTH118
 from __future__ import annotations
 
-import contextlib
 import os
-import pickle
 import resource
 import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+from forked import in_a_fork
 
-from pytest_stateless.errors import SandboxSetupError
 from pytest_stateless.guest.sandbox import linux
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import (
+    SHARED_MEMORY,
     DropCapabilities,
     Hold,
+    HoldCopy,
     MakeReadOnly,
     MountTmp,
     Operation,
     PutBack,
     ReplaceDevices,
+    ReplaceRoot,
     plan_instance,
     plan_namespaces,
     plan_zygote,
 )
 from pytest_stateless.guest.sandbox.prove import prove
-from pytest_stateless.wire.control import Seal
+from pytest_stateless.session.disk import own_disk
+from pytest_stateless.wire.control import Disk, Seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pytest_stateless.errors import SandboxSetupError
 
 pytestmark = [
     pytest.mark.usefixtures("sandbox"),
@@ -52,29 +56,6 @@ def whole_plan(seal: Seal) -> tuple[Operation, ...]:
         *plan_zygote(has_pid=False),
         *plan_instance(seal, is_privileged=is_privileged),
     )
-
-
-def in_a_fork(work: Callable[[], None]) -> SandboxSetupError | None:
-    """Run something that cannot be undone, and return what it raised."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        said: tuple[str, str, int] | None = None
-        try:
-            work()
-        except SandboxSetupError as error:
-            said = (error.operation, error.syscall, error.errno)
-        except BaseException as error:  # noqa: BLE001 (a fork must not return)
-            said = (repr(error), "", 0)
-        finally:
-            with contextlib.suppress(OSError):
-                os.write(writer, pickle.dumps(said))
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as file:
-        answer: tuple[str, str, int] | None = pickle.loads(file.read())  # noqa: S301 (our own)
-    os.waitpid(pid, 0)
-    return None if answer is None else SandboxSetupError(*answer)
 
 
 def sealed_and_proved(
@@ -158,6 +139,89 @@ def test_a_seal_that_can_be_undone_is_found() -> None:
 def test_the_devices_of_the_host_are_no_way_around_the_proof() -> None:
     """Without the cover of /dev, what is mounted there is read-only all the same."""
     assert sealed_and_proved(without(ReplaceDevices), SEAL) is None
+
+
+# a disk of the instance's own
+
+DISK_SIZE = 2 << 20
+
+
+def seal_with_disk() -> Seal:
+    return Seal(tmp_bytes=SIZE, disk=own_disk(DISK_SIZE, needed=(os.getcwd(),), visible=()))
+
+
+def first_folder(seal: Seal) -> str:
+    assert seal.disk is not None
+    return seal.disk.folders[0]
+
+
+def test_the_whole_plan_with_a_disk_holds() -> None:
+    seal = seal_with_disk()
+    assert sealed_and_proved(whole_plan(seal), seal) is None
+
+
+def test_a_disk_that_is_not_there_is_found() -> None:
+    seal = seal_with_disk()
+    error = sealed_and_proved(whole_plan(SEAL), seal)
+    assert error is not None
+    assert error.operation.startswith(f"proof: {first_folder(seal)} has ")
+
+
+def test_the_host_s_own_folder_in_the_place_of_the_disk_is_found() -> None:
+    seal = seal_with_disk()
+    folder = first_folder(seal)
+    put_back = PutBack(path=folder, is_writable=True)
+    wrong: list[Operation] = []
+    for one in whole_plan(seal):
+        if isinstance(one, HoldCopy) and one.path == folder:
+            wrong.append(Hold(path=folder))
+        elif isinstance(one, ReplaceRoot) or (isinstance(one, PutBack) and one.path == folder):
+            wrong.append(put_back)
+        else:
+            wrong.append(one)
+    error = sealed_and_proved(tuple(wrong), seal)
+    assert error is not None
+    assert error.operation == f"proof: {folder} is still writable"
+    assert not os.path.exists(os.path.join(folder, ".pytest-stateless-probe"))
+
+
+def test_a_disk_of_another_size_is_found() -> None:
+    seal = seal_with_disk()
+    assert seal.disk is not None
+    larger = Disk(size_bytes=2 * DISK_SIZE, folders=seal.disk.folders, kept=seal.disk.kept)
+    error = sealed_and_proved(whole_plan(seal), Seal(tmp_bytes=SIZE, disk=larger))
+    assert error is not None
+    folder = first_folder(seal)
+    assert error.operation == f"proof: {folder} has {DISK_SIZE} bytes instead of {2 * DISK_SIZE}"
+
+
+def test_an_overlay_where_none_was_asked_for_is_found() -> None:
+    seal = seal_with_disk()
+    error = sealed_and_proved(whole_plan(seal), SEAL)
+    assert error is not None
+    assert error.operation.endswith(" is still writable")
+
+
+def test_shared_memory_that_is_the_host_s_is_found() -> None:
+    seal = seal_with_disk()
+    *before, last = (
+        number
+        for number, one in enumerate(whole_plan(seal))
+        if isinstance(one, MountTmp) and one.path == SHARED_MEMORY
+    )
+    plan = whole_plan(seal)
+    error = sealed_and_proved(plan[:last] + plan[last + 1 :], seal)
+    assert before
+    assert error is not None
+    assert error.operation.startswith(f"proof: {SHARED_MEMORY} has ")
+
+
+def test_a_seal_with_a_disk_that_can_be_undone_is_found() -> None:
+    seal = seal_with_disk()
+    plan = tuple(one for one in whole_plan(seal) if not isinstance(one, DropCapabilities))
+    error = sealed_and_proved(plan, seal)
+    assert error is not None
+    assert error.operation == "proof: unmount /tmp succeeded"
 
 
 # an operation that fails

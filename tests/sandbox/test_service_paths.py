@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from attacks import DONE, outcome_of
+from each_isolation import under_each_isolation
 
 from pytest_stateless.errors import SandboxSetupError
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 
     from sealed_instances import Sealed
 
+    from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.session.stateless import Stateless
 
 pytest_plugins = ("sealed_instances",)
+pytestmark = under_each_isolation
 
 
 @pytest.fixture(params=("outside_tmp", "below_tmp"))
@@ -107,14 +110,21 @@ def test_a_folder_that_would_undo_the_seal_is_refused(stateless: Stateless, path
 
 
 def test_a_service_path_that_is_gone_fails_with_operation_call_and_error_number(
-    stateless: Stateless, folder: Path
+    stateless: Stateless, folder: Path, isolation: IsolationName
 ) -> None:
     (folder / "service").mkdir()
     stateless.service_path(folder / "service")
     (folder / "service").rmdir()
     with pytest.raises(SandboxSetupError) as caught:
         stateless.call(os.getpid)
-    error = caught.value
-    assert error.operation == f"hold (path='{folder / 'service'}')"
-    assert (error.syscall, error.errno) == ("open_tree", 2)
-    assert str(error).endswith("open_tree failed: [ENOENT] No such file or directory")
+    error, path = caught.value, str(folder / "service")
+    expected = {
+        "namespace": (f"hold (path={path!r})", "open_tree"),
+        "landlock": ("restrict writes (folders=", f"open {path!r}"),
+        "fake": ("detour python (private=", f"open {path!r}"),
+    }
+    operation, syscall = expected[isolation]
+    assert error.operation.startswith(operation)
+    assert path in error.operation
+    assert (error.syscall, error.errno) == (syscall, 2)
+    assert str(error).endswith("failed: [ENOENT] No such file or directory")

@@ -25,7 +25,7 @@ import sys
 import warnings
 from importlib.machinery import PathFinder
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.wire.measured import Measured
 
@@ -39,8 +39,11 @@ if TYPE_CHECKING:
 
 _HERE: dict[str, Option] = {"run:data_file": ".coverage", "run:debug": ()}
 """What the environment may say otherwise; the file is never made."""
-_NO_WARNINGS = ("no-sysmon-context", "dynamic-conflict")
-"""Contexts are of use here whatever the core: they tell one request's lines from another's."""
+_NO_WARNINGS = ("no-sysmon-context", "dynamic-conflict", "include-ignored")
+"""Contexts are of use here whatever the core: they tell one request's lines from another's. And of
+what the configuration asks for in vain, the test process has been told."""
+_TOOLS = 6
+"""As many as `sys.monitoring` has room for."""
 
 
 class CoverageRun:
@@ -64,8 +67,7 @@ class CoverageRun:
         """Measure from now on, and instead of what was measuring in this process."""
         try:
             with warnings.catch_warnings():
-                # of what the configuration asks for in vain, the test process has been told
-                warnings.simplefilter("ignore")
+                warnings.simplefilter("ignore")  # the test process has been warned already
                 self._start()
         except Exception as error:  # noqa: BLE001 (plugins of coverage's may raise anything)
             self._give_up(error)
@@ -127,6 +129,8 @@ class CoverageRun:
             if found:
                 run[path] = found
         tracers = {path: data.file_tracer(path) for path in run} if self.order.plugins else {}
+        if _is_monitoring():
+            self._restart()
         return Measured(
             is_branch=self.order.is_branch,
             modules=dict(_met(self.order.modules, run)),
@@ -144,6 +148,17 @@ class CoverageRun:
         before, self._context = str(self._context), self._context + 1
         self._coverage.switch_context(str(self._context))
         return before
+
+    def _restart(self) -> None:
+        """Have what has run told again if it runs again; that core tells each line once.
+
+        Until coverage.py 7.16 it tells no new line either of functions that have run before what
+        had run was written down.
+        """
+        assert self._coverage is not None  # noqa: S101 (it has been started)
+        self._coverage.stop()
+        with _found(self.order.modules):
+            self._coverage.start()
 
     def stop(self) -> None:
         """Measure no more, and forget what has not been taken."""
@@ -213,6 +228,14 @@ def ready_run(order: CoverageOrder | None) -> CoverageRun | None:
     """
     run = _READY.run
     return run if run is not None and run.order == order else None
+
+
+def _is_monitoring() -> bool:
+    """Tell whether coverage.py measures with `sys.monitoring`, its core `sysmon`."""
+    monitoring: Any = getattr(sys, "monitoring", None)  # Python 3.12 and later
+    if monitoring is None:
+        return False
+    return any(monitoring.get_tool(number) == "coverage.py" for number in range(_TOOLS))
 
 
 def _given(value: Option) -> bool | str | list[str]:

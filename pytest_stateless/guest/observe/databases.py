@@ -7,6 +7,10 @@ on the main database (or turns to WAL mode, which is refused alike). So `CREATE 
 EXISTS` of an existing table, temporary tables and
 `BEGIN IMMEDIATE` (which sqlite turns into a read on a read-only file) are no writes.
 
+On a disk of the instance's own nothing is refused, and the same is seen: a database that is made
+there, and statements that change one. There the second connection must see what the first has
+committed, so it is not told that nothing changes.
+
 Source: https://www.sqlite.org/opcode.html (Transaction: P1 is the database, P2 non-zero for a
 write); `sqlite3BeginTransaction` in build.c.
 """
@@ -24,6 +28,8 @@ from pytest_stateless.guest.observe.paths import is_read_only, is_regular, resol
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from pytest_stateless.guest.observe.disk import OwnDisk
 
 WRITING = frozenset({
     "ALTER", "ANALYZE", "CREATE", "DELETE", "DROP", "INSERT", "PRAGMA", "REINDEX", "REPLACE",
@@ -102,19 +108,23 @@ def _of_uri(uri: str) -> Database | None:
     )
 
 
-def creation_of(database: Database) -> Attempt | None:
-    """Tell whether using a connection creates a file on a read-only disk.
+def creation_of(database: Database, disk: OwnDisk | None = None) -> Attempt | None:
+    """Tell whether using a connection creates a file on a read-only disk, or on the instance's own.
 
     Args:
         database: What is connected to.
+        disk: The instance's own disk, if it has one.
 
     Returns:
         The attempt, or None.
     """
     real = os.path.realpath(database.path)
-    if not is_read_only(os.path.dirname(real)):
+    folder, path = os.path.dirname(real), database.path
+    is_refused = is_read_only(folder)
+    if not is_refused and (disk is None or not disk.takes(folder)):
         return None
-    path = database.path
+    if os.path.lexists(real) and not is_refused:
+        return None
     if os.path.lexists(real):
         if database.is_immutable or not _lacks_wal_index(real):
             return None
@@ -124,9 +134,10 @@ def creation_of(database: Database) -> Attempt | None:
     return Attempt(
         operation=f"sqlite3.connect({database.shown!r})",
         path=path,
-        error=OPEN_ERROR,
+        error=OPEN_ERROR if is_refused else "",
         names=(database.shown,),
         is_database=True,
+        outcome="refused" if is_refused else "allowed",
     )
 
 
@@ -140,33 +151,40 @@ def _lacks_wal_index(path: str) -> bool:
     return header[18:20] == b"\2\2" and not os.path.exists(path + "-shm")
 
 
-def needs_tracing(database: Database) -> bool:
-    """Tell whether statements on an open database can be refused for being writes."""
-    return database.can_write and is_regular(database.path) and is_read_only(database.path)
+def needs_tracing(database: Database, disk: OwnDisk | None = None) -> bool:
+    """Tell whether statements on an open database can be writes that are refused or discarded."""
+    if not database.can_write:
+        return False
+    if disk is not None and disk.has(database.path):
+        return True
+    return is_regular(database.path) and is_read_only(database.path)
 
 
-def write_of(database: Database, statement: str) -> Attempt | None:
+def write_of(database: Database, statement: str, disk: OwnDisk | None = None) -> Attempt | None:
     """Tell whether a statement is going to write.
 
     Args:
-        database: The database, on a read-only disk.
+        database: The database, on a read-only disk or on the instance's own.
         statement: SQL with its parameters filled in.
+        disk: The instance's own disk, if it has one.
 
     Returns:
         The attempt; it names what is written to, never a value.
     """
     sql = _without_comment(statement)
     verb = sql.split(None, 1)[0].upper() if sql else ""
-    if verb not in WRITING or not _begins_write(database.path, sql, verb):
+    is_allowed = disk is not None and disk.has(database.path)
+    if verb not in WRITING or not _begins_write(database.path, sql, verb, is_fixed=not is_allowed):
         return None
     head = _HEAD.match(sql)
     words = " ".join(head.group().split()) if head else verb
     return Attempt(
         operation=f"{words} (sqlite {_short_path(database)})",
         path=database.path,
-        error=READ_ONLY_ERROR,
+        error="" if is_allowed else READ_ONLY_ERROR,
         names=(database.shown,),
         is_database=True,
+        outcome="allowed" if is_allowed else "refused",
     )
 
 
@@ -185,15 +203,17 @@ def _without_comment(statement: str) -> str:
     return statement[start:]
 
 
-def _begins_write(path: str, sql: str, verb: str) -> bool:
+def _begins_write(path: str, sql: str, verb: str, *, is_fixed: bool) -> bool:
     if verb == "VACUUM":
         return " INTO " not in sql.upper()
     sqlite = sys.modules["sqlite3"]
     from urllib.parse import quote  # noqa: PLC0415 (rare, and not cheap to import)
 
-    connection: sqlite3.Connection = sqlite.connect(
-        f"file:{quote(path)}?mode=ro&immutable=1", uri=True
-    )
+    options = "mode=ro&immutable=1" if is_fixed else "mode=ro"
+    try:
+        connection: sqlite3.Connection = sqlite.connect(f"file:{quote(path)}?{options}", uri=True)
+    except sqlite.Error:  # a database that no statement has made so far
+        return verb in {"CREATE", "PRAGMA"}
     try:
         program = connection.execute(f"EXPLAIN {sql}").fetchall()
     except sqlite.Error as error:
@@ -212,4 +232,6 @@ def _is_write_by_its_looks(verb: str, sql: str, error: str) -> bool:
     # of the app's own say nothing about the statement.
     if "no such table" in error or verb in {"WITH", "PRAGMA"}:
         return False
-    return "no such" in error and " EXISTS" not in sql.upper()
+    # another connection of the app's is just writing
+    is_locked = "locked" in error
+    return is_locked or ("no such" in error and " EXISTS" not in sql.upper())

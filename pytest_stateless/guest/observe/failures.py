@@ -1,4 +1,4 @@
-"""Exceptions by which a read-only or a full disk makes itself known."""
+"""Exceptions by which a disk that is read-only, full, or not the file's makes itself known."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pytest_stateless.guest.observe.paths import resolve, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pytest_stateless.guest.observe.disk import OwnDisk
+
 MAX_CHAIN = 10
 FailureKind = Literal["refused", "full", "related"]
 _BY_ERRNO: dict[int | None, FailureKind] = {
     errno.EROFS: "refused",
     errno.ENOSPC: "full",
     errno.EXDEV: "related",
+    errno.EOVERFLOW: "related",
 }
 _BY_SQLITE: dict[int, FailureKind] = {8: "refused", 13: "full", 14: "related"}
 """SQLITE_READONLY, SQLITE_FULL, SQLITE_CANTOPEN: https://www.sqlite.org/rescode.html."""
@@ -101,36 +104,42 @@ def _failure(error: BaseException, is_kernel_refusal: Callable[[str], bool]) -> 
     return None if kind is None else Failure(error=error, kind=kind, is_database=True)
 
 
-def is_tmp_full() -> bool:
-    """Ask the kernel whether `/tmp` has no room for another block or file."""
-    room = os.statvfs("/tmp")
+def is_full(path: str) -> bool:
+    """Ask the kernel whether the filesystem of a path has no room for another block or file."""
+    room = os.statvfs(path)
     return room.f_bavail == 0 or (room.f_files > 0 and room.f_favail == 0)
 
 
-def full_path(failure: Failure) -> str:
+def full_path(failure: Failure, disk: OwnDisk | None = None) -> str:
     """Find which file a disk was too small for.
 
     Args:
         failure: Of the kind `full`.
+        disk: The instance's own disk, if it has one.
 
     Returns:
-        The path that it names; else the only file below `/tmp` open for writing, else `/tmp`.
-        Empty where nothing says that `/tmp` is full.
+        The path that it names; else the only file open for writing below `/tmp`, or on the disk,
+        whichever is full; else `/tmp`. Empty where nothing says that either is full.
     """
     if failure.path:
         return failure.path
-    if not (failure.is_database or is_tmp_full()):
+    written = set(_written())
+    on_disk = [path for path in written if disk is not None and disk.has(path)]
+    if on_disk and is_full(on_disk[0]):
+        return min(on_disk, key=len)  # a database rather than its journal
+    if not (failure.is_database or is_full("/tmp")):
         return ""
-    files = set(_written_below_tmp())
-    return files.pop() if len(files) == 1 else "/tmp"
+    below_tmp = {path for path in written.difference(on_disk) if path.startswith("/tmp/")}
+    return below_tmp.pop() if len(below_tmp) == 1 else "/tmp"
 
 
-def _written_below_tmp() -> Iterator[str]:
+def _written() -> Iterator[str]:
+    """Yield the files that are open for writing."""
     for number in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink(f"/proc/self/fd/{number}")
             can_write = os.lstat(f"/proc/self/fd/{number}").st_mode & 0o200
         except OSError:
             continue
-        if can_write and target.startswith("/tmp/"):
+        if can_write and target.startswith("/"):
             yield target.removesuffix(" (deleted)")

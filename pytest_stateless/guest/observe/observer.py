@@ -1,4 +1,7 @@
-"""The observer of one instance: what the app writes in vain, reads, and leaves running."""
+"""The observer of one instance: what the app writes in vain, reads, and leaves running.
+
+A write is in vain that is refused, finds no room, or goes to a disk that goes with its instance.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_stateless.guest.observe import databases, hook
 from pytest_stateless.guest.observe.anchor import find_anchor
 from pytest_stateless.guest.observe.attempts import attempt_of
+from pytest_stateless.guest.observe.disk import OwnDisk
 from pytest_stateless.guest.observe.origins import snapshot
 from pytest_stateless.guest.observe.processes import ProcessWatch
 from pytest_stateless.guest.observe.reads import ReadLog
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.model.observation import Phase, Survivor
 
-_TELLING = frozenset({errno.EROFS, errno.ENOSPC, errno.EXDEV})
+_TELLING = frozenset({errno.EROFS, errno.ENOSPC, errno.EXDEV, errno.EOVERFLOW})
 
 
 class Observer:
@@ -40,20 +44,24 @@ class Observer:
         writable: Absolute folders of service paths; what is read there does not count.
         isolation: What seals this process; None if nothing does.
         is_kernel_refusal: Tells whether EACCES for a path means that it is read-only.
+        has_disk: Whether this process has a disk of its own, where writes are discarded with it.
         inherited_bytes: The resident size that this process was born with, which does not count.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what differs between instances)
         self,
         stack: StackReader,
         writable: tuple[str, ...] = (),
         *,
         isolation: IsolationName | None = None,
         is_kernel_refusal: Callable[[str], bool] | None = None,
+        has_disk: bool = False,
         inherited_bytes: int = 0,
     ) -> None:
         self._stack = stack
         self._inherited_bytes = inherited_bytes
+        self._has_disk = has_disk
+        self._disk: OwnDisk | None = None
         self._writes = WriteLog(stack)
         self._telling = _TELLING
         if is_kernel_refusal is not None:
@@ -72,6 +80,8 @@ class Observer:
         """Put the taps into this process, if no observer did, and look around."""
         hook.install()
         self._processes.installed()
+        if self._has_disk:
+            self._disk = self._writes.disk = OwnDisk()
 
     def begin(self, phase: Phase) -> None:
         """Watch from now on.
@@ -129,34 +139,35 @@ class Observer:
         self._reads.opened(path)
 
     def on_change(self, event: str, args: tuple[object, ...], frame: FrameType) -> None:
-        """Take down a change of the filesystem that will be refused."""
-        attempt = attempt_of(event, args, frame)
+        """Take down a change of the filesystem that will be refused, or discarded."""
+        attempt = attempt_of(event, args, frame, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
 
     def on_connect(self, database: object, frame: FrameType) -> None:
-        """Take down a database's creation that will be refused."""
+        """Take down a database's creation that will be refused, or discarded."""
         self._connecting.pop(get_ident(), None)
         named = databases.database_of(database)
         if named is None:
             return
         self._reads.opened(named.path)
-        attempt = databases.creation_of(named)
+        attempt = databases.creation_of(named, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
-        elif databases.needs_tracing(named):
+        is_refused = attempt is not None and attempt.outcome == "refused"
+        if not is_refused and databases.needs_tracing(named, self._disk):
             self._connecting[get_ident()] = named
             self._writes.database_path = named.path
 
     def on_connected(self, connection: sqlite3.Connection) -> None:
-        """Trace what is written to a database on a read-only disk."""
+        """Trace what is written to a database on a read-only disk, or on the instance's own."""
         database = self._connecting.pop(get_ident(), None)
         if database is not None:
             _trace(connection, database, weakref.ref(self))
 
     def on_statement(self, database: Database, statement: str, frame: FrameType) -> None:
-        """Take down a statement that will be refused."""
-        attempt = databases.write_of(database, statement)
+        """Take down a statement that will be refused, or discarded."""
+        attempt = databases.write_of(database, statement, self._disk)
         if attempt is not None:
             self._writes.attempted(attempt, snapshot(frame))
 

@@ -3,6 +3,10 @@
 An attempt is predicted from an audit event; an exception confirms it, tells whether the error
 came out in first-party code, and stands in for an attempt that no audit event showed. Repeats
 of one place (a retry loop, `Path.touch` with its two system calls) on one path are one write.
+
+A write to the instance's own disk, which no exception follows, counts if the file is not at the
+end what it was before the first of them: a scratch file that is removed again is no write. sqlite
+may not have written yet what a statement has changed: that counts if there is anything in the file.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from _thread import get_ident
 from typing import TYPE_CHECKING
 
 from pytest_stateless.guest.observe.attempts import Attempt
+from pytest_stateless.guest.observe.disk import has_changed, look_at
 from pytest_stateless.guest.observe.failures import Failure, failure_in, full_path
 from pytest_stateless.guest.observe.origins import innermost_side, place_of, read, stands_in
 from pytest_stateless.guest.observe.paths import is_ordinary
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, TracebackType
 
+    from pytest_stateless.guest.observe.disk import FileState, OwnDisk
     from pytest_stateless.guest.observe.origins import RawStack
     from pytest_stateless.guest.stack import StackReader
     from pytest_stateless.model.observation import Phase, WriteOutcome
@@ -73,7 +79,7 @@ class _Seen:
 
 
 class WriteLog:
-    """Collects refused and failed writes.
+    """Collects refused and failed writes, and those to the instance's own disk.
 
     Args:
         reader: Reads stacks.
@@ -83,13 +89,18 @@ class WriteLog:
         database_path: The database on a read-only disk that was last connected to; sqlite's
             errors name none.
         is_kernel_refusal: Tells whether EACCES for a path means that it is read-only.
+        disk: The instance's own, if it has one.
     """
 
-    __slots__ = ("_reader", "_seen", "database_path", "is_kernel_refusal", "phase")
+    __slots__ = (
+        "_before", "_reader", "_seen", "database_path", "disk", "is_kernel_refusal", "phase",
+    )  # fmt: skip
 
     def __init__(self, reader: StackReader) -> None:
         self._reader = reader
         self._seen: dict[_Key, _Seen] = {}
+        self._before: dict[str, FileState] = {}
+        self.disk: OwnDisk | None = None
         self.phase: Phase = "start"
         self.database_path = ""
         self.is_kernel_refusal: Callable[[str], bool] = lambda _: False
@@ -100,13 +111,15 @@ class WriteLog:
         return not self._seen
 
     def attempted(self, attempt: Attempt, stack: RawStack) -> None:
-        """Take down an attempt that the kernel is going to refuse.
+        """Take down an attempt that the kernel is going to refuse, or to allow on the disk.
 
         Args:
             attempt: What is attempted.
             stack: Of the caller.
         """
-        self._add(attempt, stack, "refused")
+        if attempt.outcome == "allowed" and attempt.path not in self._before:
+            self._before[attempt.path] = look_at(attempt.path)
+        self._add(attempt, stack, attempt.outcome)
 
     def raised(self, error: BaseException, stack: RawStack) -> None:
         """Take down an exception as it passes a frame.
@@ -157,7 +170,19 @@ class WriteLog:
             The writes, in order.
         """
         seen, self._seen = self._seen, {}
-        return tuple(one.write for one in seen.values() if not one.is_hidden)
+        before, self._before = self._before, {}
+        after = {path: look_at(path) for path in before}
+        came_true = {path for path in before if has_changed(before[path], after[path])}
+        kept = {path for path in before if after[path].size_bytes > 0}
+        return tuple(
+            one.write
+            for one in seen.values()
+            if not one.is_hidden
+            and (
+                one.write.outcome != "allowed"
+                or one.write.path in (kept if one.is_database else came_true)
+            )
+        )
 
     def _find(self, failure: Failure, stack: RawStack) -> _Seen | None:
         place = place_of(stack, self._reader)
@@ -167,7 +192,7 @@ class WriteLog:
     def _add_failure(self, failure: Failure, stack: RawStack) -> _Seen | None:
         if failure.kind == "related":
             return None
-        path = full_path(failure) if failure.kind == "full" else failure.path
+        path = full_path(failure, self.disk) if failure.kind == "full" else failure.path
         if failure.is_database and failure.kind == "refused":
             path = self.database_path
         if not (path or failure.kind == "refused") or not is_ordinary(path):
@@ -199,6 +224,7 @@ class WriteLog:
             stack=read(stack, self._reader),
             reached_first_party=side != "library",
             phase=self.phase,
+            is_on_disk=self.disk is not None and self.disk.has(attempt.path),
         )
         seen = self._seen[key] = _Seen(write, attempt, place)
         return seen
@@ -207,7 +233,9 @@ class WriteLog:
         seen.errors.add(id(failure.error))
         if not seen.is_confirmed:
             seen.is_confirmed = True
-            seen.write = dataclasses.replace(seen.write, error=str(failure.error))
+            # the disk does not take everything: a file of somebody else's, say
+            outcome = "refused" if seen.write.outcome == "allowed" else seen.write.outcome
+            seen.write = dataclasses.replace(seen.write, outcome=outcome, error=str(failure.error))
 
     def _reach(self, seen: _Seen, place: _Place) -> None:
         """Take down that an error has come out in first-party code.
@@ -228,7 +256,8 @@ class WriteLog:
         if not isinstance(error, OSError) or not isinstance(error.filename, (str, bytes)):
             return
         for key, seen in list(self._seen.items())[-3:]:
-            is_first_answer = seen.thread == get_ident() and not seen.is_confirmed
+            is_predicted = seen.write.outcome != "allowed"  # that is seen at the file
+            is_first_answer = seen.thread == get_ident() and not seen.is_confirmed and is_predicted
             if is_first_answer and seen.names[-1:] == (error.filename,):
                 del self._seen[key]
 

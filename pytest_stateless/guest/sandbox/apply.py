@@ -13,18 +13,22 @@ from pytest_stateless.guest.sandbox.plan import (
     DropCapabilities,
     ForbidNewPrivileges,
     Hold,
+    HoldCopy,
     KeepApart,
     MakePrivate,
     MakeReadOnly,
     MapUser,
     MountProc,
     MountTmp,
+    NarrowBounds,
     PutBack,
     ReplaceDevices,
+    ReplaceRoot,
     RestrictWrites,
     Unshare,
     describe,
 )
+from pytest_stateless.wire.control import DISK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +79,10 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
             held[operation.path] = linux.open_tree(what, operation.path)
         case MountTmp():
             _mount_tmpfs(what, operation.path, f"mode=1777,size={operation.size_bytes}")
+        case HoldCopy():
+            held[operation.path] = _open_copy(what, operation)
+        case ReplaceRoot():
+            _replace_root(what, held["/"], operation.old)
         case PutBack():
             tree = held[operation.path]
             _make_mount_point(operation.path)
@@ -83,6 +91,8 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
             linux.move_mount(what, tree, operation.path)
         case KeepApart():
             landlock.keep_apart(what)
+        case NarrowBounds():
+            linux.narrow_bounds(what, operation.keep)
         case DropCapabilities():
             linux.drop_capabilities(what, operation.keep)
         case ForbidNewPrivileges():
@@ -100,6 +110,8 @@ def _apply(operation: Operation, held: dict[str, int]) -> None:  # noqa: C901, P
 def _detour(operation: DetourPython) -> None:
     from pytest_stateless.guest.sandbox.detour import install  # noqa: PLC0415 (where it is used)
 
+    for folder in operation.writable:
+        os.stat(folder)  # as a mount would notice that it is gone
     install.show_tmp(operation.private, operation.size_bytes, operation.visible, operation.writable)
     install.guard_writes((operation.private, *operation.writable), operation.devices)
     install.guard_signals()
@@ -141,7 +153,43 @@ def _replace_devices(what: str, names: tuple[str, ...]) -> None:
             os.close(tree)
 
 
+def _open_copy(what: str, copy: HoldCopy) -> int:
+    """Make an overlay of a folder and of two new ones on the disk.
+
+    The root of an overlay has the mode and the owner that its upper folder has. A folder that
+    somebody else owns and an ordinary user may write becomes that user's: nobody else is there.
+    """  # noqa: DOC201 (the summary says it)
+    upper, work = (os.path.join(copy.disk, f"{copy.number}.{part}") for part in ("upper", "work"))
+    lower = os.open(copy.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(lower)
+        os.mkdir(work)
+        os.mkdir(upper)
+        if copy.marks == "trusted":
+            os.chown(upper, status.st_uid, status.st_gid)
+        os.chmod(upper, status.st_mode & 0o7777)
+        return linux.open_overlay(
+            what,
+            source=DISK_NAME,
+            # by its descriptor: in a list of layers some letters of a path have a meaning
+            lower=f"/proc/self/fd/{lower}",
+            upper=upper,
+            work=work,
+            is_user=copy.marks == "user",
+        )
+    finally:
+        os.close(lower)
+
+
+def _replace_root(what: str, tree: int, old: str) -> None:
+    # any folder will do to mount it on: a root has no place
+    linux.move_mount(what, tree, old)
+    os.chdir(old)
+    linux.pivot_root(what, ".", old.lstrip("/"))
+    os.chdir("/")
+
+
 def _make_mount_point(path: str) -> None:
     """Make the folder that a held tree is put back on, where the new tmpfs covers it."""
-    if not os.path.isdir(path):
+    if not os.path.exists(path):
         os.makedirs(path, mode=0o755)

@@ -22,14 +22,17 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
+_FSOPEN_CLOEXEC, _FSMOUNT_CLOEXEC = 1, 1
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
 _AT_FDCWD = -100
 _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC if hasattr(os, "O_CLOEXEC") else 0
 _MOVE_MOUNT_F_EMPTY_PATH = 4
-_MOUNT_ATTR_RDONLY = 1
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
+_PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 39, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -90,6 +93,11 @@ def unmount(what: str, target: str) -> None:
     checked(what, "umount2", lambda: _libc().umount2(os.fsencode(target), 0))
 
 
+def pivot_root(what: str, root: str, old: str) -> None:
+    """Change the root of the mount namespace; see the manual."""
+    checked(what, "pivot_root", lambda: _libc().pivot_root(os.fsencode(root), os.fsencode(old)))
+
+
 def set_read_only(what: str, path: str) -> None:
     """Make a tree read-only with every mount in it, mount_setattr(2)."""
     attributes = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
@@ -143,12 +151,79 @@ def move_mount(what: str, tree: int, path: str) -> None:
     )
 
 
-def create_file(path: str) -> bool:
-    """Create a file below Python, where no detour or hook sees it, and tell whether it worked."""
-    descriptor = _libc().open(os.fsencode(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    if descriptor >= 0:
-        os.close(descriptor)
-    return bool(descriptor >= 0)
+def can_create(path: str) -> bool:
+    """Try to make a file below Python, where no detour or hook sees it; it is removed again.
+
+    Args:
+        path: Where nothing is.
+
+    Returns:
+        Whether the kernel allowed it.
+    """
+    name = os.fsencode(path)
+    descriptor = _libc().open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    if descriptor < 0:
+        return False
+    _libc().close(descriptor)
+    _libc().unlink(name)
+    return True
+
+
+def open_overlay(  # noqa: PLR0913 (what an overlay consists of)
+    what: str, *, source: str, lower: str, upper: str, work: str, is_user: bool
+) -> int:
+    """Make a detached overlay, without device nodes and set-user-id programs.
+
+    Args:
+        what: The operation, for the error.
+        source: Its name in the table of mounts.
+        lower: The folder that is seen through it.
+        upper: An empty folder that takes what is written.
+        work: An empty folder of the same filesystem, for the kernel's own use.
+        is_user: Whether it is to mark files as an ordinary user may.
+
+    Returns:
+        A descriptor of the mount.
+
+    Source: https://docs.kernel.org/filesystems/overlayfs.html; fs/overlayfs/params.c of Linux,
+    which refuses `userxattr` together with `redirect_dir`.
+    """
+    options: list[tuple[str, str | None]] = [
+        ("source", source),
+        ("lowerdir", lower),
+        ("upperdir", upper),
+        ("workdir", work),
+        ("index", "off"),
+        ("xino", "auto"),
+        ("userxattr", None) if is_user else ("redirect_dir", "on"),
+    ]
+    context = checked(what, "fsopen", lambda: _libc().syscall(_FSOPEN, b"overlay", _FSOPEN_CLOEXEC))
+    try:
+        for name, value in options:
+            _fsconfig(what, context, name, value)
+        checked(
+            what,
+            "fsconfig",
+            lambda: _libc().syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0),
+        )
+        attributes = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV
+        return checked(
+            what,
+            "fsmount",
+            lambda: _libc().syscall(_FSMOUNT, context, _FSMOUNT_CLOEXEC, attributes),
+        )
+    finally:
+        os.close(context)
+
+
+def _fsconfig(what: str, context: int, name: str, value: str | None) -> None:
+    command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
+    encoded = None if value is None else os.fsencode(value)
+    checked(
+        what,
+        "fsconfig",
+        lambda: _libc().syscall(_FSCONFIG, context, command, os.fsencode(name), encoded, 0),
+    )
 
 
 def prctl(what: str, option: int, *arguments: int) -> int:
@@ -182,14 +257,9 @@ def forbid_new_privileges(what: str) -> None:
 
 
 def drop_capabilities(what: str, keep: tuple[int, ...]) -> None:
-    """Give up every capability but `keep`, in all five sets, capabilities(7).
-
-    Whoever has no CAP_SETPCAP cannot narrow the bounding set; `no_new_privs` makes it worth
-    nothing.
-    """
-    effective, permitted = _capabilities(what)
-    if effective >> CAP_SETPCAP & 1:
-        _narrow_bounds(what, keep)
+    """Give up every capability but `keep`, in all five sets, capabilities(7)."""
+    narrow_bounds(what, keep)
+    _, permitted = _capabilities(what)
     prctl(what, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     mask = sum(1 << number for number in keep) & permitted
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
@@ -198,16 +268,22 @@ def drop_capabilities(what: str, keep: tuple[int, ...]) -> None:
     checked(what, "capset", lambda: _libc().capset(header, data))
 
 
-def _narrow_bounds(what: str, keep: tuple[int, ...]) -> None:
-    capability = 0
-    while True:
-        try:
-            is_bounded = prctl(what, _PR_CAPBSET_READ, capability)
-        except SandboxSetupError:  # EINVAL: past the last capability of this kernel
-            return
-        if is_bounded and capability not in keep:
+def narrow_bounds(what: str, keep: tuple[int, ...]) -> None:
+    """Let no program that this process or its children execute gain other capabilities.
+
+    Whoever has no CAP_SETPCAP cannot, and `no_new_privs` makes it worth nothing then.
+
+    Args:
+        what: The operation, for the error.
+        keep: Which they may.
+    """
+    if not has_capability(CAP_SETPCAP):
+        return
+    with open("/proc/self/status", "rb") as status:
+        bounds = int(status.read().partition(b"CapBnd:")[2].split(None, 1)[0], 16)
+    for capability in range(bounds.bit_length()):
+        if bounds >> capability & 1 and capability not in keep:
             prctl(what, _PR_CAPBSET_DROP, capability)
-        capability += 1
 
 
 def _capabilities(what: str) -> tuple[int, int]:

@@ -3,12 +3,17 @@
 The shape is bubblewrap's (its command line becomes a list of set-up operations that later code
 walks): a plan can be read, compared and tested without a kernel. With namespaces there are two
 plans. The zygote's is carried out once and leaves nothing writable; every instance inherits that
-and adds its own `/tmp`. So no moment exists in which an instance could write. Without, each
-instance carries out one of its own, before anything of the app's is imported.
+and adds its own `/tmp` and, where writes are discarded rather than refused, a disk of its own:
+folders are covered by what overlayfs makes of them and of a tmpfs. So no moment exists in which an
+instance could write what is not its own. Without, each instance carries out one of its own, before
+anything of the app's is imported.
 
 Order is part of the law:
 
 * what lies under `/tmp` is taken hold of before a tmpfs covers it, and put back after;
+* what stays as it is is taken hold of before the disk's tmpfs is mounted, or it would show it;
+* the disk's tmpfs is read-only and covered before anything of the app runs: only overlays lead
+  to it. It is not unmounted, nor is an old root: that would take longer than all the rest;
 * processes are kept apart when every mount is made, and before the capability that it takes goes;
 * capabilities go last but one, because everything before needs them;
 * `no_new_privs` goes last, so that nothing after it can win anything back; but first where it is
@@ -16,18 +21,24 @@ Order is part of the law:
 * the interpreter's own detours go after all else: nothing of ours shall take them.
 
 Source: bubblewrap's `setup_newroot` (https://github.com/containers/bubblewrap), and the man pages
-unshare(2), user_namespaces(7), mount_setattr(2), open_tree(2), move_mount(2), capabilities(7).
+unshare(2), user_namespaces(7), mount_setattr(2), open_tree(2), move_mount(2), pivot_root(2),
+capabilities(7); https://docs.kernel.org/filesystems/overlayfs.html.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pytest_stateless.wire.control import Seal
 
 Namespace = Literal["user", "mount", "pid", "ipc"]
+Marks = Literal["trusted", "user"]
+
+SHARED_MEMORY = "/dev/shm"
+"""A folder that every instance has and nobody needs while it is sealed: the disk's tmpfs is
+mounted there. What covers it is what the name says, where anything can be written."""
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 """All of `/dev` that an instance sees: a block device can be written on a read-only mount."""
@@ -94,6 +105,28 @@ class MountTmp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoldCopy:
+    """Take hold of what can be written like a folder and changes only the disk, overlayfs.
+
+    Mounts in the folder are not part of it. With the marks of an ordinary user, a file of somebody
+    else's cannot be copied to the disk (EOVERFLOW), and a folder that is not on the disk yet
+    cannot be renamed (EXDEV).
+    """
+
+    path: str
+    disk: str
+    number: int
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceRoot:
+    """Make what is held of `/` the root, and move the old one below it, pivot_root(2)."""
+
+    old: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PutBack:
     """Mount a held tree at its old path, writable or as it was, move_mount(2)."""
 
@@ -108,6 +141,16 @@ class KeepApart:
     Or an instance could write another's `/tmp` through `/proc`. Linux before 6.12 cannot do
     it, and there nothing is done: the host is out of reach all the same.
     """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NarrowBounds:
+    """Let no program gain capabilities but these; once for all instances, which give up the rest.
+
+    It takes forty system calls, and nothing that follows needs an exec to gain anything.
+    """
+
+    keep: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +181,7 @@ class RestrictWrites:
     """
 
     folders: tuple[str, ...]
-    devices: tuple[str, ...]
+    devices: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +200,7 @@ class DetourPython:
     size_bytes: int
     visible: tuple[str, ...]
     writable: tuple[str, ...]
-    devices: tuple[str, ...]
+    devices: tuple[str, ...] = field(repr=False)
 
 
 Operation = (
@@ -169,8 +212,11 @@ Operation = (
     | MakeReadOnly
     | Hold
     | MountTmp
+    | HoldCopy
+    | ReplaceRoot
     | PutBack
     | KeepApart
+    | NarrowBounds
     | DropCapabilities
     | ForbidNewPrivileges
     | AdoptOrphans
@@ -213,7 +259,12 @@ def plan_zygote(*, has_pid: bool) -> tuple[Operation, ...]:
         The operations in order.
     """
     proc: tuple[Operation, ...] = (MountProc(),) if has_pid else ()
-    return (*proc, ReplaceDevices(names=DEVICES), MakeReadOnly(path="/"))
+    return (
+        *proc,
+        ReplaceDevices(names=DEVICES),
+        MakeReadOnly(path="/"),
+        NarrowBounds(keep=FILE_CAPABILITIES),
+    )
 
 
 def plan_instance(
@@ -255,16 +306,55 @@ def plan_instance(
 
 
 def _plan_in_namespaces(seal: Seal, *, is_privileged: bool) -> tuple[Operation, ...]:
-    held = tuple(dict.fromkeys((*seal.visible, *seal.writable)))
+    copied = _copied(seal)
+    kept = seal.disk.kept if seal.disk is not None and "/" in copied else ()
+    held = {*kept, *seal.visible, *seal.writable} - {*copied}
     return (
         Unshare(namespaces=("mount", "ipc")),
-        *(Hold(path=path) for path in held),
+        *(Hold(path=path) for path in sorted(held)),
+        *_plan_disk(seal, copied, marks="trusted" if is_privileged else "user"),
         MountTmp(path="/tmp", size_bytes=seal.tmp_bytes),
-        *(PutBack(path=path, is_writable=path in seal.writable) for path in held),
+        *(
+            PutBack(path=path, is_writable=path in seal.writable)
+            for path in sorted({*held, *copied} - {"/"})
+        ),
+        *_plan_shared_memory(seal),
         KeepApart(),
         DropCapabilities(keep=FILE_CAPABILITIES if is_privileged else ()),
         ForbidNewPrivileges(),
     )
+
+
+def _copied(seal: Seal) -> tuple[str, ...]:
+    """List the folders that are seen through the disk: what is in a service path is not."""
+    if seal.disk is None:
+        return ()
+    return tuple(
+        folder
+        for folder in sorted(seal.disk.folders)
+        if not any(folder == path or folder.startswith(path + "/") for path in seal.writable)
+    )
+
+
+def _plan_disk(seal: Seal, copied: tuple[str, ...], *, marks: Marks) -> tuple[Operation, ...]:
+    if seal.disk is None:
+        return ()
+    disk = SHARED_MEMORY
+    return (
+        MountTmp(path=disk, size_bytes=seal.disk.size_bytes),
+        *(
+            HoldCopy(path=path, disk=disk, number=number, marks=marks)
+            for number, path in enumerate(copied)
+        ),
+        MakeReadOnly(path=disk),
+        *((ReplaceRoot(old="/tmp"),) if "/" in copied else ()),
+    )
+
+
+def _plan_shared_memory(seal: Seal) -> tuple[Operation, ...]:
+    if seal.disk is None:
+        return ()
+    return (MountTmp(path=SHARED_MEMORY, size_bytes=seal.disk.size_bytes),)
 
 
 def describe(operation: Operation) -> str:

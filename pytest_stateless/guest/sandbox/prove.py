@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import SandboxSetupError
+from pytest_stateless.guest.mounts import read_mounts
 from pytest_stateless.guest.sandbox import linux
-from pytest_stateless.guest.sandbox.plan import FILE_CAPABILITIES
+from pytest_stateless.guest.sandbox.plan import FILE_CAPABILITIES, SHARED_MEMORY
+from pytest_stateless.wire.control import DISK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pytest_stateless.wire.control import Seal
+    from pytest_stateless.guest.mounts import Mount
+    from pytest_stateless.wire.control import Disk, Seal
 
-_PROBES = ("/", "/dev/shm")
+_PROBES = ("/", SHARED_MEMORY)
 _NEVER_WRITABLE = ("/proc", "/sys", "/dev")
 _NEVER_WHOLE = ("/", "/tmp")
 _PROBE_NAME = ".pytest-stateless-probe"
-_ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def prove(seal: Seal) -> None:
@@ -46,15 +47,18 @@ def prove(seal: Seal) -> None:
     for folder in _PROBES:
         _prove_refused(folder)
     _prove_attributes_kept()
-    _prove_tmp(seal.tmp_bytes)
+    _prove_size("/tmp", seal.tmp_bytes)
 
 
 def _prove_mounts(seal: Seal) -> None:
     """Prove it of an instance with mounts of its own.
 
-    Every mount but `/tmp` and the service paths says that it is read-only, also what was put back
-    below `/tmp`; a file cannot be created, `/tmp` is a tmpfs of the right size, and neither it nor
-    the read-only flag can be undone.
+    Every mount but `/tmp`, the service paths and the instance's own disk says that it is
+    read-only, also what was put back below `/tmp`; a file cannot be created outside of these;
+    `/tmp` is a tmpfs of the right size, and neither it nor the read-only flag can be undone.
+
+    A disk is the instance's own if its mount is one of our overlays and what is below has the size
+    that only our tmpfs has; that is looked at before anything is written to it.
 
     Args:
         seal: What was asked for.
@@ -62,27 +66,27 @@ def _prove_mounts(seal: Seal) -> None:
     Raises:
         SandboxSetupError: The seal does not hold.
     """
-    for point, is_read_only in _mounts():
-        if not is_read_only and point != "/tmp" and not _is_within(point, seal.writable):
-            raise SandboxSetupError(f"proof: {point} is still writable", "mount_setattr", 0)
+    for mount in read_mounts():
+        if not mount.is_read_only and not _may_be_written(mount, seal):
+            raise SandboxSetupError(f"proof: {mount.point} is still writable", "mount_setattr", 0)
+    if seal.disk is not None:
+        _prove_disk(seal.disk, seal.writable)
     for folder in _PROBES:
-        _prove_refused(folder)
-    _prove_tmp(seal.tmp_bytes)
+        if seal.disk is None or folder not in {SHARED_MEMORY, *seal.disk.folders}:
+            _prove_refused(folder)
+    _prove_size("/tmp", seal.tmp_bytes)
     _prove_irrevocable()
 
 
-def _mounts() -> list[tuple[str, bool]]:
-    """Read mount points and whether each is read-only, proc_pid_mountinfo(5)."""
-    with open("/proc/self/mountinfo", "rb") as file:
-        rows = [line.split(b" ", 6) for line in file]
-    return [
-        (os.fsdecode(_ESCAPE.sub(_unescape, row[4])), row[5].split(b",", 1)[0] == b"ro")
-        for row in rows
-    ]
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    return bytes([int(match[1], 8)])
+def _may_be_written(mount: Mount, seal: Seal) -> bool:
+    if _is_within(mount.point, seal.writable):
+        return True
+    if mount.point == "/tmp" or (mount.point == SHARED_MEMORY and seal.disk is not None):
+        return mount.kind == "tmpfs"
+    if seal.disk is None:
+        return False
+    is_ours = (mount.kind, mount.source) == ("overlay", DISK_NAME)
+    return is_ours and mount.point in seal.disk.folders
 
 
 def _is_within(point: str, folders: Iterable[str]) -> bool:
@@ -90,15 +94,12 @@ def _is_within(point: str, folders: Iterable[str]) -> bool:
 
 
 def _prove_refused(folder: str) -> None:
-    path = os.path.join(folder, _PROBE_NAME)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC)
+        _write(folder)
     except OSError as error:
         if error.errno in {errno.EROFS, errno.ENOENT}:
             return
         raise SandboxSetupError(f"proof: a file in {folder}", "open", error.errno or 0) from error
-    os.close(descriptor)
-    os.unlink(path)
     raise SandboxSetupError(f"proof: a file could be created in {folder}", "open", 0)
 
 
@@ -108,14 +109,10 @@ def _prove_kernel_refuses() -> None:
 
     private = SESSION.view.private if SESSION.view is not None else ""
     for folder in (os.path.dirname(private), "/tmp"):
-        path = os.path.join(folder, _PROBE_NAME)
-        if linux.create_file(path):
-            os.unlink(path)
+        if linux.can_create(os.path.join(folder, _PROBE_NAME)):
             raise SandboxSetupError(f"proof: a file could be created in {folder}", "open", 0)
-    path = os.path.join(private, _PROBE_NAME)
-    if not linux.create_file(path):
+    if not linux.can_create(os.path.join(private, _PROBE_NAME)):
         raise SandboxSetupError(f"proof: no file could be created in {private}", "open", 0)
-    os.unlink(path)
 
 
 def _prove_powerless() -> None:
@@ -135,12 +132,33 @@ def _prove_attributes_kept() -> None:
     raise SandboxSetupError("proof: the times of / could be changed", "utime", 0)
 
 
-def _prove_tmp(size_bytes: int) -> None:
-    status = os.statvfs("/tmp")
+def _write(folder: str) -> None:
+    path = os.path.join(folder, _PROBE_NAME)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC))
+    os.unlink(path)
+
+
+def _prove_disk(disk: Disk, service_paths: tuple[str, ...]) -> None:
+    """Prove that what can be written is the disk, and that it can be."""
+    own = [folder for folder in disk.folders if not _is_within(folder, service_paths)]
+    for folder in own:
+        _prove_size(folder, disk.size_bytes)
+    _prove_size(SHARED_MEMORY, disk.size_bytes)
+    for folder in own[:1]:
+        try:
+            _write(folder)
+        except OSError as error:
+            raise SandboxSetupError(
+                f"proof: no file could be created in {folder}", "open", error.errno or 0
+            ) from error
+
+
+def _prove_size(folder: str, size_bytes: int) -> None:
+    status = os.statvfs(folder)
     got = status.f_blocks * status.f_frsize
     if not 0 <= got - size_bytes < status.f_frsize or status.f_flag & os.ST_RDONLY:
         raise SandboxSetupError(
-            f"proof: /tmp has {got} bytes instead of {size_bytes}", "statvfs", 0
+            f"proof: {folder} has {got} bytes instead of {size_bytes}", "statvfs", 0
         )
 
 

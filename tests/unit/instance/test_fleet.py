@@ -391,12 +391,10 @@ def test_one_zygote_serves_all(fleet: Fleet) -> None:
     assert fleet.zygote() is fleet.zygote()
 
 
-def test_no_zygote_means_no_instance_and_says_so(
-    fleet: Fleet, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_zygote_needs_linux_and_says_so(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxUnavailableError, match="needs Linux, and this is darwin"):
-        fleet.acquire(world.recipe)
+        fleet.zygote()
 
 
 # what is imported ahead
@@ -651,7 +649,7 @@ def test_a_zygote_is_not_measured_by_variables_for_new_interpreters(
 ) -> None:
     monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", CoverageConfig().serialize())
     monkeypatch.chdir(world.project)
-    for is_spawn in (False, True):
-        world.recipe = dataclasses.replace(world.recipe, is_spawn=is_spawn)
+    for start in ("cold", "spawn"):
+        world.recipe = dataclasses.replace(world.recipe, start=start)
         handle = fresh(fleet, world, bare=True)
         assert ask(handle, "'coverage' in __import__('sys').modules") is False

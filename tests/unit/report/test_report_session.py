@@ -6,8 +6,8 @@ from dataclasses import replace
 from pytest_stateless.model.finding import Finding
 from pytest_stateless.model.platform import find_profile
 from pytest_stateless.model.rule import Severity
-from pytest_stateless.model.totals import SessionTotals
-from pytest_stateless.report.header import HeaderFacts, format_header
+from pytest_stateless.model.totals import SessionTotals, UnenforcedTotal
+from pytest_stateless.report.header import HeaderFacts, describe_isolation, format_header
 from pytest_stateless.report.summary import format_summary
 
 FACTS = HeaderFacts(
@@ -36,6 +36,10 @@ WARNING = replace(
     line=0,
 )
 
+UNENFORCED = UnenforcedTotal(
+    isolation="fake", gap="programs", place="shop/app.py:9", operation="subprocess.Popen('gs')"
+)
+
 
 def filled() -> SessionTotals:
     totals = SessionTotals(
@@ -48,6 +52,7 @@ def filled() -> SessionTotals:
     )
     totals.add_findings("tests/test_a.py::test_x", [WARNING, FINDING])
     totals.add_findings("tests/test_a.py::test_y", [FINDING])
+    totals.note_unenforced(UNENFORCED)
     return totals
 
 
@@ -70,6 +75,22 @@ def test_the_header_tells_where_each_choice_came_from() -> None:
     assert format_header(facts) == (
         "stateless: app shop.app:app (--stateless-app) | platform vercel (/tmp 500 MB, 1 request "
         "at a time) | start spawn (ini) | isolation namespace (kernel, unprivileged)"
+    )
+
+
+def test_the_header_tells_what_becomes_of_writes_where_it_is_given() -> None:
+    assert format_header(replace(FACTS, writes="discarded (cloud-run; 256 MB)")).endswith(
+        " | isolation namespace (kernel, unprivileged)"
+        " | writes outside /tmp discarded (cloud-run; 256 MB)"
+    )
+
+
+def test_the_header_says_what_an_isolation_does_not_cover() -> None:
+    assert (
+        describe_isolation("namespace", is_privileged=False) == "namespace (kernel, unprivileged)"
+    )
+    assert describe_isolation("fake", is_privileged=True) == (
+        "fake (Python code only, root); not covered: what programs and C code write"
     )
 
 
@@ -101,8 +122,24 @@ first tests/test_a.py::test_x
 SL301 work-after-response (warning)  thread sentry.worker ...  1 test   \
 tests/test_a.py::test_x
 1 finding accepted (stateless_allow, allow=...)
-not imported ahead, so imported at each cold start: shop.tasks (it starts a thread)"""
+not imported ahead, so imported at each cold start: shop.tasks (it starts a thread)
+not enforced by isolation fake: programs that are started (subprocess, os.system) write where they
+    like
+    shop/app.py:9  subprocess.Popen('gs')"""
     )
+
+
+def test_what_is_not_enforced_is_told_once_for_each_place_and_gap() -> None:
+    totals = SessionTotals(requests=1)
+    for number in range(12):
+        totals.note_unenforced(replace(UNENFORCED, place=f"shop/app.py:{number}"))
+        totals.note_unenforced(replace(UNENFORCED, place=f"shop/app.py:{number}", operation="x"))
+    totals.note_unenforced(replace(UNENFORCED, gap="c-code", operation="ctypes.CDLL('libc')"))
+    lines = format_summary(totals, 120)[1:]
+    assert lines[1] == "    shop/app.py:0  subprocess.Popen('gs')"
+    assert lines[11] == "    and 2 more places"
+    assert lines[-1] == "    shop/app.py:9  ctypes.CDLL('libc')"
+    assert len(lines) == 14
 
 
 def test_a_clean_session_says_that_nothing_was_found() -> None:
@@ -138,6 +175,7 @@ def test_totals_of_workers_add_up() -> None:
     assert (whole.requests, whole.instances, whole.accepted) == (215, 214, 2)
     assert whole.not_enforced == "--pdb"
     assert [len(total.tests) for total in whole.findings] == [1, 3]
+    assert whole.unenforced == [UNENFORCED]
     assert parts[0] == filled()
     assert SessionTotals.merged([]) == SessionTotals()
     assert SessionTotals.merged([filled()]) == filled()

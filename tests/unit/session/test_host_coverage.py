@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import runpy
 import sys
 import warnings
 from pathlib import Path
@@ -158,65 +159,112 @@ def test_instances_do_not_start_a_measurement_by_themselves() -> None:
 # what comes back
 
 
-def test_lines_are_added_under_the_context_of_that_moment(project: Path) -> None:
+def test_lines_are_added_under_the_context_of_their_moment(project: Path) -> None:
     host, app = HostCoverage(), str(project / "app.py")
     with measuring(project, "context = here") as coverage:
-        coverage.switch_context("one")
-        host.merge(message(app, [1, 2]))
-        coverage.switch_context("two")
-        host.merge(message(app, [2, 3]))
+        for context, lines in (("one", [1]), ("one", [2]), ("two", [2, 3]), ("one", [4])):
+            coverage.switch_context(context)
+            host.merge(message(app, lines))
+        coverage.switch_context("three")
+        host.write()
+        host.merge(message(app, [5]))
+        host.write()
     contexts = coverage.get_data().contexts_by_lineno(app)
     assert {line: sorted(names) for line, names in contexts.items()} == {
         1: ["here|one"],
         2: ["here|one", "here|two"],
         3: ["here|two"],
+        4: ["here|one"],
+        5: ["here|three"],
     }
 
 
+def test_what_runs_here_after_it_was_written_keeps_its_own_context(project: Path) -> None:
+    host = HostCoverage()
+    (project / "hc_here.py").write_text("def f():\n    return 1\n")
+    with measuring(project) as coverage:
+        coverage.switch_context("instances")
+        host.merge(message(project / "app.py", [1]))
+        coverage.switch_context("here")
+        host.write()
+        runpy.run_path(str(project / "hc_here.py"))
+    contexts = coverage.get_data().contexts_by_lineno(str(project / "hc_here.py"))
+    assert contexts == {1: ["here"]}
+
+
+def test_nothing_is_written_to_a_file_before_the_end(project: Path) -> None:
+    host, app = HostCoverage(), str(project / "app.py")
+    with measuring(project) as coverage:
+        for line in range(3):
+            host.merge(message(app, [line]))
+        assert not list(project.glob("data*"))
+        host.write()
+        host.write()  # nothing is left
+    assert sorted(coverage.get_data().lines(app) or ()) == [0, 1, 2]
+
+
+def test_each_measurement_gets_what_was_measured_for_it(project: Path) -> None:
+    host, app = HostCoverage(), str(project / "app.py")
+    with measuring(project, "branch = true") as first:
+        host.merge(message(app, [[-1, 1]], is_branch=True))
+    with measuring(project, data_file="other") as second:
+        host.merge(message(app, [2]))
+        host.write()
+    assert first.get_data().arcs(app) == [(-1, 1)]
+    assert second.get_data().lines(app) == [2]
+
+
 def test_pairs_of_lines_are_added_to_pairs(project: Path) -> None:
-    app = str(project / "app.py")
+    host, app = HostCoverage(), str(project / "app.py")
     with measuring(project, "branch = true") as coverage:
-        HostCoverage().merge(message(app, [[-1, 1], [1, 2]], is_branch=True))
+        for arcs in ([[-1, 1]], [[-1, 1], [1, 2]]):
+            host.merge(message(app, arcs, is_branch=True))
+        host.write()
     assert sorted(coverage.get_data().arcs(app) or ()) == [(-1, 1), (1, 2)]
 
 
 def test_what_was_measured_otherwise_is_passed_over(project: Path) -> None:
-    app = str(project / "app.py")
+    host, app = HostCoverage(), str(project / "app.py")
     with measuring(project, "branch = true") as coverage:
-        HostCoverage().merge(message(app, [1]))
+        host.merge(message(app, [1]))
+        host.write()
     assert app not in coverage.get_data().measured_files()
 
 
 def test_files_get_the_names_that_they_have_here(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    host = HostCoverage()
     with measuring(project, "relative_files = true") as coverage:
         monkeypatch.chdir("/")
         tracers = {str(project / "app.html"): "plugin.Templates"}
-        HostCoverage().merge(message(project / "app.html", [1], tracers=tracers))
+        host.merge(message(project / "app.html", [1], tracers=tracers))
+        host.write()
     data = coverage.get_data()
     assert data.lines("app.html") == [1]
     assert data.file_tracer("app.html") == "plugin.Templates"
 
 
 def test_a_package_that_instances_imported_counts_as_imported(project: Path) -> None:
-    package = project / "src" / "hc_shop"
+    package, host = project / "src" / "hc_shop", HostCoverage()
     with measuring(project, "source = hc_shop") as coverage, warnings.catch_warnings():
         warnings.simplefilter("error")
         modules = {"hc_shop": str(package / "__init__.py")}
-        host = HostCoverage()
         for _ in range(2):
             host.merge(message(package / "app.py", [1, 2], modules=modules))
+        host.write()
         data = coverage.get_data()
     assert data.lines(str(package / "unused.py")) == []
-    assert data.lines(str(package / "app.py")) == [1, 2]
+    assert sorted(data.lines(str(package / "app.py")) or ()) == [1, 2]
 
 
 def test_of_a_package_that_nobody_imported_coverage_warns_as_ever(project: Path) -> None:
+    host = HostCoverage()
     with measuring(project, "source = hc_shop, hc_typo") as coverage:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            HostCoverage().merge(message(project / "app.py", [1], modules={"hc_shop": ""}))
+            host.merge(message(project / "app.py", [1], modules={"hc_shop": ""}))
+            host.write()
         with pytest.warns(Warning, match="hc_typo was never imported") as caught:
             coverage.get_data()
     assert len(caught) == 1

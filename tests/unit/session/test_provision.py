@@ -296,6 +296,13 @@ def test_equal_seals_come_of_equal_surroundings_in_any_order(project: Path) -> N
     assert seals[0] == seals[1]
 
 
+def test_only_where_writes_are_discarded_is_there_a_disk(project: Path) -> None:
+    assert provision.seal(Settings(platform=LAMBDA), surroundings(project), ()).disk is None
+    disk = provision.seal(Settings(platform=RUN), surroundings(project), ()).disk
+    assert disk is not None
+    assert disk.size_bytes == RUN.disk_bytes
+
+
 # what an instance becomes
 
 
@@ -371,6 +378,11 @@ def test_an_instance_without_the_app_runs_no_set_up_and_sends_exceptions() -> No
     begin = become(Settings(app="shop:app", setup="tests.sealed:setup"), with_app=False)
     assert (begin.app, begin.setup) == ("", "")
     assert begin.sends_exceptions
+
+
+def test_an_instance_knows_whether_it_has_a_disk_of_its_own() -> None:
+    assert not become(Settings(platform=LAMBDA)).has_disk
+    assert become(Settings(platform=RUN)).has_disk
 
 
 def test_exceptions_travel_where_the_settings_say_so() -> None:

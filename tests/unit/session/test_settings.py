@@ -12,7 +12,7 @@ from pytest_stateless.model.platform import PROFILES, find_profile
 from pytest_stateless.model.quantity import GB, MB
 from pytest_stateless.model.rule import Severity
 from pytest_stateless.session.options import DEFAULT_PLATFORM, OPTIONS, Option
-from pytest_stateless.session.settings import _LATER, Layer, Settings, resolve
+from pytest_stateless.session.settings import Layer, Settings, resolve
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 ROW = re.compile(r"^\| `(stateless_\w+)` \|[^|]*\| (?:`([^`]*)` )?\|$", re.MULTILINE)
@@ -23,6 +23,7 @@ VALUES: dict[str, tuple[object, object]] = {
     "platform": ("vercel", "cloud-run"),
     "start": ("cold", "spawn"),
     "isolation": ("auto", "namespace"),
+    "writes": ("refuse", "discard"),
     "service_paths": (["/one"], ["/two", "/three"]),
     "fail_on": ("warning", "never"),
     "env": (["A=1"], ["B=2"]),
@@ -111,11 +112,6 @@ def test_the_help_of_the_platform_names_every_profile() -> None:
     assert option.help.partition(": ")[2] == ", ".join(PROFILES)
 
 
-def test_what_is_announced_for_later_is_no_choice_yet() -> None:
-    choices = {option.name: option.choices for option in OPTIONS}
-    assert all(value not in choices[name] for name, value in _LATER)
-
-
 # the merge
 
 
@@ -164,14 +160,32 @@ def test_each_layer_is_told_as_the_origin_of_what_it_set() -> None:
     assert settings.origins == {"app": "ini file", "start": "command line", "timeout": "marker"}
 
 
+@pytest.mark.parametrize(
+    ("minimum", "wanted", "taken"),
+    (
+        ("namespace", "fake", "namespace"),
+        ("namespace", "auto", "namespace"),
+        ("landlock", "fake", "landlock"),
+        ("landlock", "landlock", "landlock"),
+        ("landlock", "namespace", "namespace"),
+        ("fake", "landlock", "landlock"),
+        ("auto", "fake", "fake"),
+    ),
+)
+def test_an_isolation_named_on_the_command_line_is_a_minimum_that_no_marker_lowers(
+    minimum: str, wanted: str, taken: str
+) -> None:
+    layers = (ini(isolation="fake"), line(isolation=minimum), marker(isolation=wanted))
+    assert resolve(*layers).isolation == taken
+
+
+def test_an_isolation_of_the_ini_file_is_lowered_by_the_command_line_and_by_a_marker() -> None:
+    named = ini(isolation="namespace")
+    assert resolve(named, line(isolation="fake")).isolation == "fake"
+    assert resolve(named, marker(isolation="landlock")).isolation == "landlock"
+
+
 # values
-
-
-@pytest.mark.parametrize(("name", "value"), _LATER)
-def test_a_choice_of_a_later_release_is_refused_as_such(name: str, value: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"not in this release; choose one of") as caught:
-        resolve(marker(**{name: value}))
-    assert str(caught.value).startswith(f"marker: {name} = {value!r}: ")
 
 
 @pytest.mark.parametrize("value", ("warm", "", "COLD", ["cold"], None, 3))
@@ -210,6 +224,18 @@ def test_a_platform_s_limits_are_those_of_its_profile_but_for_what_is_set() -> N
         vercel.timeout_s,
         vercel.request_bytes,
     )
+
+
+def test_what_becomes_of_writes_is_the_platform_s_choice_unless_somebody_says_so() -> None:
+    assert resolve().platform.writes == "refuse"
+    assert resolve(ini(platform="cloud-run")).platform.writes == "discard"
+    assert resolve(ini(platform="cloud-run", writes="refuse")).platform.writes == "refuse"
+    assert resolve(ini(writes="discard"), marker(platform="vercel")).platform.writes == "discard"
+    assert resolve(ini(writes="discard"), marker(writes="refuse")).platform.writes == "refuse"
+
+
+def test_a_disk_of_an_instance_s_own_has_half_of_its_memory() -> None:
+    assert resolve(ini(platform="cloud-run", memory="1 GB")).platform.disk_bytes == 512 * MB
 
 
 def test_a_timeout_can_be_shorter_than_a_second() -> None:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.guest.sandbox.detour.session import SESSION
+from pytest_stateless.guest.sandbox.detour.view import given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +97,6 @@ def scandir(original: Any, path: Any = ".") -> Any:  # noqa: ANN401 (as `os.scan
     try:
         entries = original(os.fsencode(located) if isinstance(folder, bytes) else located)
     except OSError as error:
-        error.filename = path
+        error.filename = given(path)
         raise
     return Entries(entries, folder)

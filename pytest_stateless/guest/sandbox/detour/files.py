@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_stateless.guest.sandbox.detour import real
 from pytest_stateless.guest.sandbox.detour.guard import WRITING
 from pytest_stateless.guest.sandbox.detour.session import SESSION, Passing
+from pytest_stateless.guest.sandbox.detour.view import given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,7 +97,7 @@ def open_file(  # noqa: PLR0913, PLR0917 (as `open`)
         return _open(file, mode, buffering, text, closefd, opener)
     except OSError as error:
         if located is not None and error.filename == located:
-            error.filename = file
+            error.filename = given(file)
         raise
 
 
@@ -233,7 +234,7 @@ def open_descriptor(
         try:
             descriptor = original(located, flags, mode)
         except OSError as error:
-            error.filename = path
+            error.filename = given(path)
             raise
     elif dir_fd is None:
         descriptor = original(path, flags, mode)

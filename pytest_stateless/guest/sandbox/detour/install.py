@@ -1,8 +1,8 @@
 """Putting the detours in, once per process, and turning them on.
 
 They are put in before anything else is imported that could copy a function (`from os import
-stat`); what has copied one already is found by looking through the modules that are loaded. What
-keeps the functions of the module `posix`, as the import system does, takes no detour: it finds
+stat`); who has copied one already is found by looking through the modules that are loaded. What
+keeps the functions of the module `posix`, as the import system does, takes few detours: it finds
 the host's `/tmp`, and its writes are refused.
 """
 
@@ -17,6 +17,7 @@ import os
 import socket
 import subprocess
 import sys
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.guest.sandbox.detour import entries, files, guard, others, paths, sqlite
@@ -55,8 +56,8 @@ _OF_OS: Mapping[Callable[..., Any], tuple[str, ...]] = {
     files.close: ("close",),
     files.duplicate: ("dup", "dup2"),
 }  # fmt: skip
-_WITHOUT_EVENT = ("mkfifo", "mknod")
-"""What changes the filesystem and tells no audit hook: detoured in `posix` too."""
+_IN_POSIX = ("open", "mkfifo", "mknod")
+"""What tells an audit hook too little, or nothing: detoured in `posix` too."""
 _SUPPORTS = (
     "supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids",
 )  # fmt: skip
@@ -66,6 +67,8 @@ _OF_C_MODULES = (
     ("_multiprocessing", "SemLock", others.semaphore),
 )
 _KEEP = frozenset({"posix", "nt", "_io", "_pyio", "importlib._bootstrap_external"})
+_HIDING = frozenset({"glob", "tempfile"})
+"""Modules of the standard library whose classes keep functions of `os`."""
 _OWN_PACKAGE = "pytest_stateless.guest.sandbox.detour"
 
 
@@ -135,7 +138,7 @@ def _put(module: ModuleType, name: str, handler: Callable[..., Any]) -> None:
 
 def _put_in_posix() -> None:
     posix = sys.modules.get("posix")
-    for name in _WITHOUT_EVENT:
+    for name in _IN_POSIX:
         if hasattr(posix, name):
             setattr(posix, name, getattr(os, name))
     for name in _SUPPORTS:
@@ -144,15 +147,23 @@ def _put_in_posix() -> None:
 
 
 def _replace_copies(module: ModuleType) -> None:
-    """Replace what a module has copied: names of its own, and static methods of `glob`'s."""
+    """Replace the names that a module has copied."""
     values = getattr(module, "__dict__", {})
     for key, value in list(values.items()):
         if id(value) in _DETOURS:
             values[key] = _DETOURS[id(value)]
-        elif isinstance(value, type) and value.__module__ == "glob":
-            for name, copy in list(vars(value).items()):
-                if isinstance(copy, staticmethod) and id(copy.__func__) in _DETOURS:
-                    setattr(value, name, staticmethod(_DETOURS[id(copy.__func__)]))
+        elif isinstance(value, type) and value.__module__ in _HIDING:
+            _replace_hidden_copies(value)
+
+
+def _replace_hidden_copies(kind: type) -> None:
+    """Replace static methods, and arguments of methods that are functions unless given."""
+    for name, value in list(vars(kind).items()):
+        if isinstance(value, staticmethod) and id(value.__func__) in _DETOURS:
+            setattr(kind, name, staticmethod(_DETOURS[id(value.__func__)]))
+        elif isinstance(value, FunctionType) and value.__defaults__:
+            defaults = tuple(_DETOURS.get(id(one), one) for one in value.__defaults__)
+            value.__defaults__ = defaults
 
 
 def guard_writes(writable: Iterable[str], devices: Iterable[str] = ()) -> None:

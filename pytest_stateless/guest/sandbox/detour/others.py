@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.guest.sandbox.detour.guard import refuse
 from pytest_stateless.guest.sandbox.detour.session import SESSION
-from pytest_stateless.guest.sandbox.detour.view import TMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +47,8 @@ def popen(original: Callable[..., None]) -> Callable[..., None]:
 
     def __init__(self: Any, args: Any, *more: Any, **kwargs: Any) -> None:  # noqa: ANN401, N807
         view = SESSION.view
-        if view is not None:
+        if view is not None and SESSION.quota is not None:
+            SESSION.quota.distrust()
             if isinstance(args, (list, tuple)):
                 args = [_for_program(word) for word in args]
             if kwargs.get("cwd") is not None:
@@ -70,10 +70,10 @@ def _for_program(word: Any) -> Any:  # noqa: ANN401 (an argument of any kind)
         text = os.fsdecode(word)
     except TypeError:
         return word
-    if view is None or not text.startswith(TMP) or "/../" in text or not view.is_tmp(text):
+    name = text if view is None else view.outside_name(text)
+    if name == text:
         return word
-    located = view.located(text)
-    return os.fsencode(located) if isinstance(word, bytes) else located
+    return os.fsencode(name) if isinstance(word, bytes) else name
 
 
 def shm_open(original: Function, path: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401

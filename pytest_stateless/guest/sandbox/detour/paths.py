@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_stateless.guest.sandbox.detour.guard import refuse
 from pytest_stateless.guest.sandbox.detour.quota import PAGE_BYTES
 from pytest_stateless.guest.sandbox.detour.session import SESSION, Passing
-from pytest_stateless.guest.sandbox.detour.view import TMP, exists
+from pytest_stateless.guest.sandbox.detour.view import exists, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +120,8 @@ def symlink(original: Function, source: Any, path: Any, *args: Any, **kwargs: An
     view = SESSION.view
     text = os.fsdecode(source)
     stored = source
-    if view is not None and text.startswith(TMP) and view.is_tmp(text):
-        stored = view.located(text)
+    if view is not None and view.outside_name(text) != text:
+        stored = view.outside_name(text)
     located = SESSION.locate(path, kwargs.get("dir_fd"), follows=False)
     if located is None and stored is source:
         original(source, path, *args, **kwargs)
@@ -131,7 +131,7 @@ def symlink(original: Function, source: Any, path: Any, *args: Any, **kwargs: An
     try:
         original(stored, path if located is None else located, *args, **kwargs)
     except OSError as error:
-        error.filename, error.filename2 = source, path
+        error.filename, error.filename2 = given(source), given(path)
         raise
 
 
@@ -181,7 +181,7 @@ def _call(  # noqa: PLR0917 (a call, taken apart)
             os.fsencode(located) if isinstance(path, bytes) else located, *args, **kwargs
         )
     except OSError as error:
-        error.filename = path
+        error.filename = given(path)
         raise
 
 
@@ -203,7 +203,7 @@ def _call_with_two(  # noqa: PLR0917 (as above)
             source if from_place is None else from_place, path if to_place is None else to_place
         )
     except OSError as error:
-        error.filename, error.filename2 = source, path
+        error.filename, error.filename2 = given(source), given(path)
         raise
 
 
@@ -227,4 +227,4 @@ def _check_filesystems(
         sys.audit(event, name, new_name, -1, -1)
     is_link = event == "os.link"
     number = errno.EROFS if is_link and guard.is_read_only(new_place) else errno.EXDEV
-    refuse(name, new_name, number=number)
+    refuse(given(name), given(new_name), number=number)

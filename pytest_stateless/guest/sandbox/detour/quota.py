@@ -1,7 +1,8 @@
 """How much an instance has in its private `/tmp`, and how much more fits.
 
 A write costs an addition. Only when that sum (which also counts what has been overwritten or
-removed) passes the size is the folder measured, with what programs and C code have put there.
+removed) passes the size is the folder measured, with what programs and C code have put there; or
+when one of those has been started.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ class Quota:
     def give_back(self, count: int) -> None:
         """Return room that was taken and not used, in bytes."""
         self._used_bytes -= count
+
+    def distrust(self) -> None:
+        """Measure before the next write: somebody else may write too."""
+        self._used_bytes = max(self._used_bytes, self.size_bytes)
 
     def free_bytes(self) -> int:
         """Return how many bytes fit at this moment."""

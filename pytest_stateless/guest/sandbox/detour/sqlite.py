@@ -92,6 +92,8 @@ def connect(original: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (s
         return original(database, *rest, **kwargs)
     located = SESSION.locate(name)
     if located is not None:
+        if SESSION.quota is not None:
+            SESSION.quota.distrust()
         return original(_uri(database, located), *rest, **kwargs)
     if not _can_be_read_only(name):
         return original(database, *rest, **kwargs)

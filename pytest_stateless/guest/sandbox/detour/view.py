@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.guest.sandbox.detour import real
 
@@ -74,6 +74,19 @@ class View:
     def located(self, canonical: str) -> str:
         """Return where on the host a canonical path is."""
         return self.private + canonical[len(TMP) :] if self.is_tmp(canonical) else canonical
+
+    def outside_name(self, path: str) -> str:
+        """Return what an absolute path is called by those who do not share this view.
+
+        Args:
+            path: As the app has written it, without links being looked at.
+
+        Returns:
+            The same where both call it alike.
+        """
+        if "/../" in f"{path}/" or is_within(path, (self.private,)):
+            return path
+        return self.located(path)
 
     def is_tmp(self, canonical: str) -> bool:
         """Tell whether a canonical path is in the app's own `/tmp`."""
@@ -141,6 +154,11 @@ def descriptor_path(descriptor: int) -> str:
     except OSError:
         return ""
     return target if target.startswith("/") else ""
+
+
+def given(path: Any) -> Any:  # noqa: ANN401 (an argument of any kind)
+    """Return a path argument as an error of the interpreter's names it."""
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 def exists(path: str) -> bool:

@@ -60,6 +60,7 @@ def watch(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Watch
         files: Mapping[str, str | bytes] | None = None,
         requests: int = 1,
         is_sealed: bool = True,
+        has_disk: bool = False,
     ) -> Watched:
         project = tmp_path.resolve() / "project"
         project.mkdir()
@@ -69,7 +70,12 @@ def watch(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Watch
             data = content if isinstance(content, bytes) else textwrap.dedent(content).encode()
             path.write_bytes(data)
         root = str(Path(pytest_stateless.__file__).parents[1])
-        specification = {"project": str(project), "requests": requests, "is_sealed": is_sealed}
+        specification = {
+            "project": str(project),
+            "requests": requests,
+            "is_sealed": is_sealed,
+            "has_disk": has_disk,
+        }
         # files, since what outlives the child would hold pipes open
         with (tmp_path / "out").open("w+") as out, (tmp_path / "err").open("w+") as err:
             status = subprocess.run(

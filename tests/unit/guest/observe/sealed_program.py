@@ -1,5 +1,7 @@
 """Runs an app under an observer in a sealed child: everything read-only but a small `/tmp`.
 
+Where writes are discarded, the project is seen through an overlay whose upper layer is as small.
+
 Called with a JSON specification; prints what was observed as JSON on its last line.
 """
 
@@ -28,8 +30,10 @@ def check(result: int, what: str) -> None:
         raise OSError(number, os.strerror(number), what)
 
 
-def mount(source: str, target: str, kind: str, flags: int) -> None:
-    options = TMP_OPTIONS if kind == "tmpfs" else None
+def mount(  # noqa: PLR0917 (mount(2) has five arguments)
+    source: str, target: str, kind: str, flags: int, options: bytes | None = None
+) -> None:
+    options = TMP_OPTIONS if kind == "tmpfs" else options
     done = LIBC.mount(source.encode(), target.encode(), kind.encode(), flags, options)
     check(done, f"mount {target}")
 
@@ -37,6 +41,18 @@ def mount(source: str, target: str, kind: str, flags: int) -> None:
 def make_read_only(path: str, flags: int = 0) -> None:
     attributes = struct.pack("QQQQ", READ_ONLY, 0, 0, 0)
     check(LIBC.syscall(MOUNT_SETATTR, -100, path.encode(), flags, attributes, 32), "mount_setattr")
+
+
+def discard(project: str) -> None:
+    """Cover the project with an overlay, as an instance's own disk does."""
+    disk = pathlib.Path("/dev/shm")
+    mount("tmpfs", str(disk), "tmpfs", 0)
+    for name in ("upper", "work"):
+        (disk / name).mkdir()
+    marks = "userxattr," if os.getuid() else ""
+    layers = f"{marks}lowerdir={project},upperdir={disk}/upper,workdir={disk}/work"
+    mount("stateless-disk", project, "overlay", 0, layers.encode())
+    os.chdir(project)
 
 
 def seal(project: str) -> None:
@@ -69,8 +85,11 @@ def run(specification: dict[str, object]) -> list[object]:
         seal(project)
     else:
         os.chdir(project)
+    if specification["has_disk"]:
+        discard(project)
     sys.path[:0] = [project, f"{project}/lib/site-packages"]
-    observer = Observer(StackReader(FirstParty(roots=(project,))))
+    reader = StackReader(FirstParty(roots=(project,)))
+    observer = Observer(reader, has_disk=bool(specification["has_disk"]))
     observer.install()
     observer.begin("start")
     app = importlib.import_module("app")

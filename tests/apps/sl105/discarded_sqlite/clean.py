@@ -1,0 +1,16 @@
+"""Orders that are counted in memory, from a sqlite file of a service's."""
+
+import sqlite3
+
+from flask import Flask
+
+app = Flask(__name__)
+connection = sqlite3.connect("service/orders.db", check_same_thread=False)
+connection.execute("CREATE TABLE IF NOT EXISTS orders (sku TEXT)")
+
+
+@app.post("/orders/<sku>")
+def add_order(sku):
+    with connection:
+        connection.execute("INSERT INTO orders VALUES (?)", (sku,))
+    return {"count": connection.execute("SELECT count(*) FROM orders").fetchone()[0]}
