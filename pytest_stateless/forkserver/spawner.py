@@ -20,12 +20,13 @@ import threading
 from typing import IO, TYPE_CHECKING
 
 from pytest_stateless.forkserver import folders, host_ends
-from pytest_stateless.forkserver.ends import Ends, SocketEnd
+from pytest_stateless.forkserver.ends import Ends, PipeEnd, SocketEnd
 from pytest_stateless.model.coverage_order import without_coverage
 from pytest_stateless.wire.control import Exited
 from pytest_stateless.wire.framing import encode
 
 if TYPE_CHECKING:
+    from pytest_stateless.forkserver.ends import End
     from pytest_stateless.wire.control import Fork, Signal
 
 _PROGRAM = (
@@ -73,17 +74,12 @@ class SpawnHandle:
         """
         base = folders.make_base()
         private = folders.make(base, "tmp")
-        stdout, stdout_writer = _end()
-        stderr, stderr_writer = _end()
         exit_end, exit_writer = _end()
         with socket.create_server((_LOOPBACK, 0)) as server:
             secret = secrets.token_hex(_SECRET_BYTES)
             process = self._process = _start(order, server.getsockname()[1], private, secret)
-            pumps = [
-                _in_thread(_pump, process.stdout, stdout_writer),
-                _in_thread(_pump, process.stderr, stderr_writer),
-            ]
-            self._waiter = _in_thread(_wait, process, pumps, exit_writer, base)
+            stdout, stderr = _end_of(process.stdout), _end_of(process.stderr)
+            self._waiter = _in_thread(_wait, process, exit_writer, base)
             channel = _accept(server, process, secret.encode())
         with contextlib.suppress(OSError):  # reading says so too
             channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -166,6 +162,17 @@ def _accept(
     return dead
 
 
+def _end_of(stream: IO[bytes] | None) -> End:
+    """Return where to read what an instance writes: the pipe, or what a thread passes on of it."""
+    assert stream is not None  # noqa: S101 (it is a pipe)
+    if os.name == "posix":
+        with stream:
+            return PipeEnd(os.dup(stream.fileno()))
+    end, writer = _end()  # there, only sockets can be waited for
+    _in_thread(_pump, stream, writer)
+    return end
+
+
 def _end() -> tuple[SocketEnd, socket.socket]:
     near, far = socket.socketpair()
     return SocketEnd(near), far
@@ -189,17 +196,10 @@ def _pump(source: IO[bytes], target: socket.socket) -> None:
             target.sendall(data)
 
 
-def _wait(
-    process: subprocess.Popen[bytes],
-    pumps: list[threading.Thread],
-    target: socket.socket,
-    folder: str,
-) -> None:
+def _wait(process: subprocess.Popen[bytes], target: socket.socket, folder: str) -> None:
     """Wait for an instance's end, remove what it left, and tell of it."""
     code = process.wait()
     _kill_group(process)
-    for pump in pumps:
-        pump.join()
     folders.remove(folder)
     # as of waitpid(2): a signal's number, or the exit code one byte up
     status = -code if code < 0 else (code & 0xFF) << 8

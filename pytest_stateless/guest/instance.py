@@ -6,7 +6,6 @@ The parent's last act is the fork; everything here happens in the child, which n
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import faulthandler
 import functools
@@ -16,7 +15,7 @@ import socket
 import sys
 import time
 import traceback
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pytest_stateless.errors import ProtocolError, SandboxSetupError
 from pytest_stateless.guest import prefault
@@ -30,6 +29,7 @@ from pytest_stateless.guest.sealing import (
 )
 from pytest_stateless.guest.server import Server
 from pytest_stateless.wire.control import EXIT_CHANNEL_LOST, Fork, Seal
+from pytest_stateless.wire.framing import Decoder, encode
 from pytest_stateless.wire.messages import (
     Begin,
     Call,
@@ -45,7 +45,7 @@ from pytest_stateless.wire.messages import (
 _SPAWN_PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "
     "from pytest_stateless.guest.instance import live_after_exec; "
-    "live_after_exec({channel}, {private!r}, {seal!r})"
+    "live_after_exec({channel}, {private!r}, {order!r})"
 )
 _NO_CORE = (1, 1)
 """No core dump. A limit of 0 would not stop one that the kernel pipes to a program of the host,
@@ -179,20 +179,24 @@ def _exec(fork: Fork, channel_fd: int, private: str) -> NoReturn:
     if fork.hash_seed:
         environ["PYTHONHASHSEED"] = fork.hash_seed
     program = _SPAWN_PROGRAM.format(
-        path=sys.path, channel=channel_fd, private=private, seal=dataclasses.asdict(fork.seal)
+        path=sys.path, channel=channel_fd, private=private, order=encode(fork)
     )
     os.execve(sys.executable, [sys.executable, "-B", "-c", program], environ)  # noqa: S606 (our own program)
 
 
-def live_after_exec(channel_fd: int, private: str, seal: dict[str, Any]) -> NoReturn:
+def live_after_exec(channel_fd: int, private: str, order: bytes) -> NoReturn:
     """Go on in a new interpreter, in a process that is sealed already.
 
     Args:
         channel_fd: The socket to the host.
         private: The folder that stands for `/tmp`, where none is mounted.
-        seal: The fields of the seal.
+        order: The encoded `Fork` that it came from.
     """
-    seal_interpreter(Seal(**seal), private)
+    decoder = Decoder()
+    decoder.feed(order)
+    for fork in decoder.messages():
+        if isinstance(fork, Fork):
+            seal_interpreter(fork.seal, private)
     os.set_inheritable(channel_fd, False)
     finder = FirstPartyFinder()
     sys.meta_path.insert(0, finder)

@@ -196,6 +196,7 @@ def test_without_namespaces_the_same_is_found_and_the_clean_are_left_in_peace(
         for case in CASES
         if case.twin == twin
         and case.app.partition(".")[0] in OF_FILES
+        and case.scenario.get("options", {}).get("writes") != "discard"  # which needs mounts
         and all(importlib.util.find_spec(module) for module in case.scenario.get("needs", ()))
     ]
     names = [str(case) for case in cases]
