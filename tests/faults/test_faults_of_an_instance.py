@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -166,14 +167,14 @@ def test_a_spare_instance_that_was_killed_is_replaced(
     assert_next_request_works(stateless)
     platform.prepare()
     zygote = zygote_pid(platform)
-    children = Path(f"/proc/{zygote}/task/{zygote}/children").read_text(encoding="ascii").split()
-    assert children
+    children = Path(f"/proc/{zygote}/task/{zygote}/children")
     spare = platform.fleet._spare
     assert spare is not None
-    for child in children:
-        os.kill(int(child), signal.SIGKILL)
     deadline = time.monotonic() + DEADLINE_S
     while not spare.handle.has_ended():
+        for child in children.read_text(encoding="ascii").split():  # it may not be forked yet
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
         assert time.monotonic() < deadline
         time.sleep(0.001)
     assert_next_request_works(stateless)

@@ -152,7 +152,8 @@ def _replace_copies(module: ModuleType) -> None:
     for key, value in list(values.items()):
         if id(value) in _DETOURS:
             values[key] = _DETOURS[id(value)]
-        elif isinstance(value, type) and value.__module__ in _HIDING:
+        # by its type: a lazy object, such as Django's settings, is not to be asked for anything
+        elif issubclass(type(value), type) and value.__module__ in _HIDING:
             _replace_hidden_copies(value)
 
 
