@@ -84,6 +84,7 @@ def test_requests_are_served_by_new_interpreters(
     project.write({
         "test_it.py": """
             import os
+            import sys
             import pytest
             from pytest_stateless import ConfigurationError
 
@@ -111,7 +112,8 @@ def test_requests_are_served_by_new_interpreters(
             @pytest.mark.stateless(tmp_size="100 kB")
             def test_tmp_is_limited(stateless):
                 assert stateless.post("/tmp", content=b"x" * 200_000).status_code == 500
-                assert [one.rule for one in stateless.findings] == ["SL103"]
+                if sys.version_info >= (3, 12):  # before, nobody is told of an exception
+                    assert [one.rule for one in stateless.findings] == ["SL103"]
                 pytest.xfail("SL103 is what this shows")
 
             def test_a_function(stateless):
