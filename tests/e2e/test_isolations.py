@@ -123,7 +123,8 @@ def test_the_command_line_is_a_minimum(project: Project) -> None:
 
 
 @pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="Python 3.11 tells nobody of an exception on its way"
+    sys.version_info < (3, 12),
+    reason="on 3.11 it names no file, if it is found",
 )
 @pytest.mark.parametrize("isolation", ("namespace", "landlock", "fake"))
 @pytest.mark.parametrize("start", ("cold", "spawn"))

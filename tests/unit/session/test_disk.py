@@ -50,14 +50,14 @@ def test_root_gets_every_filesystem_but_the_machine_s_own() -> None:
     mounts = [
         mount("/"),
         mount("/home"),
-        mount("/srv/data", "xfs"),
+        mount("/xfs/data", "xfs"),
         mount("/proc", "proc"),
         mount("/sys/fs/cgroup", "cgroup2"),
         mount("/dev/shm", "tmpfs"),
         mount("/run/user/0", "tmpfs"),
     ]
     folders, kept = disk.of_root(mounts, ())
-    assert folders == ("/", "/home", "/srv/data")
+    assert folders == ("/", "/home", "/xfs/data")
     assert kept == ("/dev", "/proc", "/run", "/sys")
 
 
@@ -126,10 +126,10 @@ def test_a_user_gets_the_outermost_folders_that_the_user_may_write(writable: set
 def test_a_folder_in_which_something_is_mounted_is_left_to_the_folders_in_it(
     writable: set[str],
 ) -> None:
-    writable |= {"/home/ann", "/home/ann/code", "/home/ann/code/shop", "/home/ann/mnt"}
+    writable |= {"/home/ann", "/home/ann/work", "/home/ann/work/shop", "/home/ann/mnt"}
     mounts = [mount("/"), mount("/home/ann/mnt")]
-    found = disk.of_user(mounts, ("/home/ann/code/shop",), ())
-    assert found == ("/home/ann/mnt", "/home/ann/code")
+    found = disk.of_user(mounts, ("/home/ann/work/shop",), ())
+    assert found == ("/home/ann/mnt", "/home/ann/work")
 
 
 def test_the_root_is_never_a_user_s(writable: set[str]) -> None:
