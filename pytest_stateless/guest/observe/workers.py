@@ -75,7 +75,7 @@ def work_of(frames: tuple[FrameType, ...]) -> Work | None:
     """
     for frame in reversed(frames):
         if _is_at(frame, _POOL, "_WorkItem.run"):
-            return _work_item(frame)
+            return _work_item(frame, frames[: frames.index(frame)])
     for frame in frames:
         if _is_at(frame, _POOL, "_worker"):
             queue = frame.f_locals.get("work_queue")
@@ -87,8 +87,10 @@ def work_of(frames: tuple[FrameType, ...]) -> Work | None:
 def is_idle(frames: tuple[FrameType, ...]) -> bool:
     """Tell whether a thread that is no pool's waits for work."""
     inner = [f for f in frames if not _is_bootstrap(f)]
-    if not inner or (_is_framework(inner[0]) and inner[0].f_code.co_name == "run"):
+    if not inner:
         return False
+    if _is_framework(inner[0]) and inner[0].f_code.co_name == "run":
+        return _is_done(inner[0].f_locals.get("future"))
     return all(f.f_code.co_filename.startswith(_LOOPS) or _is_framework(f) for f in inner)
 
 
@@ -102,10 +104,13 @@ def has_ended(frames: tuple[FrameType, ...]) -> bool:
     }
 
 
-def _work_item(frame: FrameType) -> Work:
+def _work_item(frame: FrameType, inner: tuple[FrameType, ...]) -> Work | None:
+    """Return the work of a pool's item, unless its result is out and only the pool goes on."""
     item = frame.f_locals.get("self")
     if item is None:  # it lets go of itself when it has failed
-        return Work(id(frame))
+        return None
+    if _is_done(item.future) and all(_is_standard(f) for f in inner):
+        return None
     if hasattr(item, "task"):  # from Python 3.14 on
         function, args, _ = item.task
     else:
@@ -113,9 +118,19 @@ def _work_item(frame: FrameType) -> Work:
     return Work(id(item), function, args)
 
 
+def _is_done(future: object) -> bool:
+    done = getattr(future, "done", None)
+    return callable(done) and bool(done())
+
+
 def _is_at(frame: FrameType, filename: str, qualname: str) -> bool:
     code = frame.f_code
     return code.co_filename == filename and code.co_qualname == qualname
+
+
+def _is_standard(frame: FrameType) -> bool:
+    filename = frame.f_code.co_filename
+    return filename.startswith(STDLIB) and "-packages/" not in filename
 
 
 def _is_bootstrap(frame: FrameType) -> bool:

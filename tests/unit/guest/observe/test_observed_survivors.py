@@ -96,6 +96,27 @@ def test_work_that_is_done_is_no_survivor(watch: Callable[..., Any], statement: 
     assert seen.survivors == []
 
 
+def test_a_worker_that_has_given_its_result_and_not_yet_ended_is_no_survivor(
+    watch: Callable[..., Any],
+) -> None:
+    seen = watch("""
+        import queue, threading
+        from concurrent.futures import ThreadPoolExecutor
+        POOL, gate, full = ThreadPoolExecutor(max_workers=1), threading.Event(), queue.Queue(1)
+        def mail(): gate.wait()
+        def main():
+            full.put(None)
+            future = POOL.submit(mail)
+            future.add_done_callback(full.put)  # waits inside of the worker
+            gate.set()
+            future.result()
+            threading.Timer(0.5, full.get).start()
+    """)
+
+    assert "Error" not in seen.stderr
+    assert [one["kind"] for one in seen.survivors] == ["timer"]
+
+
 def test_a_survivor_is_told_once_and_new_work_of_the_same_pool_again(
     watch: Callable[..., Any],
 ) -> None:
