@@ -26,9 +26,6 @@ INNER = "test_scenarios.py"
 PARTS = 2
 OF_FILES = ("quiet", "sl101", "sl103", "sl105", "sl301")
 """What depends on how an instance is sealed."""
-UNSEEN_ON_3_11 = sys.version_info < (3, 12)
-BY_EXCEPTION = ("sl101.semaphore", "sl101.tempfile_here", "sl103.")
-"""What is seen by the exception alone, which Python 3.11 tells nobody of."""
 DISCARDING = {("platform", "cloud-run"), ("writes", "discard")}
 """Options that give an instance a disk of its own, which takes mounts."""
 
@@ -201,7 +198,6 @@ def test_without_namespaces_the_same_is_found_and_the_clean_are_left_in_peace(
         for case in CASES
         if case.twin == twin
         and case.app.partition(".")[0] in OF_FILES
-        and not (UNSEEN_ON_3_11 and case.app.startswith(BY_EXCEPTION))
         and not DISCARDING & case.scenario.get("options", {}).items()
         and all(importlib.util.find_spec(module) for module in case.scenario.get("needs", ()))
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -122,10 +121,6 @@ def test_the_command_line_is_a_minimum(project: Project) -> None:
     project.run("--stateless-isolation=namespace").assert_outcomes(passed=1)
 
 
-@pytest.mark.skipif(
-    sys.version_info < (3, 12),
-    reason="on 3.11 it names no file, if it is found",
-)
 @pytest.mark.parametrize("isolation", ("namespace", "landlock", "fake"))
 @pytest.mark.parametrize("start", ("cold", "spawn"))
 def test_a_full_tmp_is_a_finding(project: Project, isolation: str, start: str) -> None:
@@ -144,8 +139,10 @@ def test_a_full_tmp_is_a_finding(project: Project, isolation: str, start: str) -
     })
     result = project.run()
     result.assert_outcomes(failed=1)
-    said = str(result.stdout)
-    assert re.search(r"shop\.py:25: SL103 tmp-full: /tmp/big does not fit into /tmp \(1 MB\)", said)
+    # before 3.12 an error is seen when it has left the app, which has closed the file by then
+    names_file = sys.version_info >= (3, 12)
+    full = "/tmp/big does not fit into /tmp (1 MB)" if names_file else "/tmp (1 MB) is full"
+    assert f"shop.py:25: SL103 tmp-full: {full}" in str(result.stdout)
 
 
 def test_a_name_that_is_no_isolation_is_refused_on_the_command_line(project: Project) -> None:

@@ -112,8 +112,7 @@ def test_requests_are_served_by_new_interpreters(
             @pytest.mark.stateless(tmp_size="100 kB")
             def test_tmp_is_limited(stateless):
                 assert stateless.post("/tmp", content=b"x" * 200_000).status_code == 500
-                if sys.version_info >= (3, 12):  # before, nobody is told of an exception
-                    assert [one.rule for one in stateless.findings] == ["SL103"]
+                assert [one.rule for one in stateless.findings] == ["SL103"]
                 pytest.xfail("SL103 is what this shows")
 
             def test_a_function(stateless):

@@ -12,6 +12,7 @@ may not have written yet what a statement has changed: that counts if there is a
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import linecache
 from _thread import get_ident
 from typing import TYPE_CHECKING
@@ -274,7 +275,8 @@ def _stack_of(traceback: TracebackType | None) -> RawStack:
         code = traceback.tb_frame.f_code
         found.append((code, traceback.tb_lineno or code.co_firstlineno))
         traceback = traceback.tb_next
-    return tuple(reversed(found))
+    stack = reversed(found)
+    return tuple(itertools.dropwhile(lambda place: stands_in(place[0]), stack))
 
 
 def _source_of(stack: RawStack) -> str:
