@@ -105,7 +105,12 @@ def _failure(error: BaseException, is_kernel_refusal: Callable[[str], bool]) -> 
 
 
 def is_full(path: str) -> bool:
-    """Ask the kernel whether the filesystem of a path has no room for another block or file."""
+    """Ask the kernel whether the filesystem of a path has no room for another block or file.
+
+    Windows is not asked: there it is taken as full.
+    """  # noqa: DOC201 (the summary says it)
+    if not hasattr(os, "statvfs"):
+        return True
     room = os.statvfs(path)
     return room.f_bavail == 0 or (room.f_files > 0 and room.f_favail == 0)
 
@@ -137,8 +142,9 @@ def full_path(failure: Failure, disk: OwnDisk | None = None, changed: tuple[str,
 
 
 def _written() -> Iterator[str]:
-    """Yield the files that are open for writing."""
-    for number in os.listdir("/proc/self/fd"):
+    """Yield the files that are open for writing; none where there is no `/proc`."""
+    numbers = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
+    for number in numbers:
         try:
             target = os.readlink(f"/proc/self/fd/{number}")
             can_write = os.lstat(f"/proc/self/fd/{number}").st_mode & 0o200

@@ -63,7 +63,7 @@ def resolve(path: object, dir_fd: int = AT_CWD) -> str | None:
 
 
 def is_read_only(path: str) -> bool:
-    """Ask the kernel whether an existing path lies on a read-only filesystem.
+    """Ask the kernel whether an existing path lies on a read-only filesystem; not on Windows.
 
     Args:
         path: A file or a folder.
@@ -71,6 +71,8 @@ def is_read_only(path: str) -> bool:
     Returns:
         False too where the path does not exist.
     """
+    if not hasattr(os, "statvfs"):
+        return False
     try:
         return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
     except OSError:

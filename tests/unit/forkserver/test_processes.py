@@ -49,7 +49,8 @@ def start(body):
     return pid, reader
 
 def told(reader):
-    return int(os.read(reader, 100))
+    '''Return the next number that was told.'''
+    return int(b"".join(iter(lambda: os.read(reader, 1), b"\\n")))
 
 def sleep_for_ever():
     os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)", "ORPHAN"])
@@ -150,7 +151,9 @@ def test_what_belongs_to_a_live_instance_is_left_alone() -> None:
             sleep_for_ever()
         live, live_reader = start(instance)
         dead, dead_reader = start(instance)
-        daemons = [int(os.read(reader, 100).split()[0]) for reader in (live_reader, dead_reader)]
+        daemons = [told(reader) for reader in (live_reader, dead_reader)]
+        for reader in (live_reader, dead_reader):
+            assert told(reader) == 0  # the daemon's parent is gone
         os.kill(dead, signal.SIGKILL)
         os.waitpid(dead, 0)
         assert len(kill_orphans({live})) == 1
