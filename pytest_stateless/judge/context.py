@@ -24,6 +24,7 @@ class ExchangeContext:
         status: Status code of the response; None for an event, a call, or no answer.
         error: The last line of an exception that the app raised; empty if it raised none.
         has_started: Whether the app became ready; False if its cold start failed.
+        isolation: What sealed the instance; empty if nothing did.
     """
 
     title: str
@@ -35,6 +36,7 @@ class ExchangeContext:
     status: int | None = None
     error: str = ""
     has_started: bool = True
+    isolation: str = ""
 
     @property
     def request(self) -> str:

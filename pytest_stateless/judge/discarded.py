@@ -79,16 +79,22 @@ def word_fate(platform: str) -> str:
     return f"on {platform} it is gone with its instance, and no other instance sees it"
 
 
-def word_obstacle(write: Write, platform: str) -> tuple[str, str]:
+def word_obstacle(write: Write, platform: str, isolation: str) -> tuple[str, str]:
     """Say why a write fails here that would not fail on the platform.
 
     Args:
         write: The write.
         platform: Name of the platform.
+        isolation: What sealed the instance.
 
     Returns:
         The cause, and the fix; empty where that of any write will do.
     """
+    if isolation != "namespace":
+        return (
+            f"isolation {isolation} has no disk to give, and refuses it here; "
+            f"{word_fate(platform)}."
+        ), ""
     if _CROSS_DEVICE in write.error:
         return (
             (

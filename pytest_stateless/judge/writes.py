@@ -269,7 +269,7 @@ def _word_refused(
         message = f"{named} is {participle} on the instance's own disk{when}"
         return message, f"{word_fate(platform)}.", advise_on_write(write, platform)
     if context.platform.writes == "discard":
-        cause, fix = word_obstacle(write, platform)
+        cause, fix = word_obstacle(write, platform, context.isolation)
         message = f"{named} cannot be {participle} here{when}"
         return message, cause, fix or advise_on_write(write, platform)
     message = f"{named} cannot be {participle}{when}"

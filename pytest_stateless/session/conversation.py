@@ -112,7 +112,7 @@ class Conversation:
         if handle is None:
             handle = self._platform.instance(self._function)
         self._handle = handle
-        self._platform.ledger.seat(self._entry, handle.number)
+        self._platform.ledger.seat(self._entry, handle.number, handle.recipe.seal.isolation)
         if warm is None:
             yield from self._cold_start(handle, _messages_of(request, chunks))
             self._exchange.is_cold = True

@@ -74,12 +74,12 @@ class Ledger:
         self.entries.append(entry)
         return entry
 
-    def seat(self, entry: Entry, handle_number: int) -> None:
+    def seat(self, entry: Entry, handle_number: int, isolation: str = "") -> None:
         """Note which instance serves an exchange; instances are numbered within the test."""
         entry.handle_number = handle_number
         number = self._instances.setdefault(handle_number, len(self._instances) + 1)
         entry.exchange.instance = number
-        entry.context = dataclasses.replace(entry.context, instance=number)
+        entry.context = dataclasses.replace(entry.context, instance=number, isolation=isolation)
 
     @property
     def instance_count(self) -> int:

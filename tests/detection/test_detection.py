@@ -100,7 +100,8 @@ def _run_part(base: Path, names: list[str], more: tuple[str, ...]) -> Run:
     (root / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
     report = base / "report.xml"
     # in their order: an instance's memory includes what the zygote has learnt to import so far
-    options = ["-p", "no:randomly", "-p", "no:cacheprovider", f"--junitxml={report}", *more]
+    alone = ("--disable-plugin-autoload", "-p", "stateless", "-p", "no:cacheprovider")
+    options = [*alone, f"--junitxml={report}", *more]
     ended = subprocess.run(
         [
             sys.executable,

@@ -57,8 +57,9 @@ def run(command: str, folder: Path) -> tuple[str, int]:
     environ = os.environ | {
         "COLUMNS": "100",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        # no reader has them
-        "PYTEST_ADDOPTS": "-p no:randomly -p no:cacheprovider",
+        # no reader has others
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_ADDOPTS": "-p stateless -p anyio -p xdist -p pytest_cov -p no:cacheprovider",
     }
     ended = subprocess.run(
         ["bash", "-c", command],

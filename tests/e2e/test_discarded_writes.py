@@ -102,6 +102,30 @@ def test_the_header_tells_it_where_it_does_not_go_without_saying(
     assert ("writes" in header) is bool(shown)
 
 
+@pytest.mark.parametrize("isolation", ("landlock", "fake"))
+def test_an_isolation_that_has_no_disk_to_give_refuses_writes_and_says_so(
+    shop: Project, isolation: str
+) -> None:
+    result = shop.run(f"--stateless-isolation={isolation}", "-k", "report")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([
+        "shop.py:7: SL101 write-outside-tmp (warning): report.html cannot be written here",
+        f"*isolation {isolation} has no disk to give, and refuses it here; on cloud-run it is*",
+        f"cloud-run discards writes with their instance; isolation {isolation} cannot, and refus*",
+    ])
+
+
+def test_an_isolation_that_has_no_disk_to_give_does_not_do_for_who_insists(shop: Project) -> None:
+    shop.ini("stateless_app = shop:app", "stateless_writes = discard", "stateless_isolation = fake")
+    result = shop.run("-k", "report")
+    result.assert_outcomes(failed=1)
+    says = (
+        "writes = 'discard' (ini file) needs isolation 'namespace', and this test has 'fake', "
+        "which has no disk to give; set 'refuse', or allow namespaces"
+    )
+    result.stdout.fnmatch_lines([f"ConfigurationError: {says}"])
+
+
 def test_the_marker_and_the_ini_file_say_it_for_any_platform(project: Project) -> None:
     project.write({
         **FILES,

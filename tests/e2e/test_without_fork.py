@@ -15,15 +15,28 @@ if TYPE_CHECKING:
 
     from e2e.conftest import Project
 
-# Loaded before the plugin. `subprocess` forks by a function of its own.
-NO_FORK = """
-    import os, select, signal, socket
+# Loaded by every interpreter, the instances' too. What the standard library has taken is its own
+# (`subprocess` forks by a function of its own), and pytest asks for the user's number.
+LACKING = """
+    import asyncio, logging.handlers, multiprocessing.util, os, posix, select, selectors, signal
+    import socket, sqlite3, subprocess, sys, tempfile
 
-    for name in ("fork", "forkpty", "register_at_fork", "pidfd_open", "memfd_create", "unshare"):
-        if hasattr(os, name):
-            delattr(os, name)
-    for name in ("recv_fds", "send_fds"):
-        delattr(socket, name)
+    NAMES = {
+        os: '''fork forkpty register_at_fork pidfd_open memfd_create unshare setns setsid killpg
+            geteuid getgid getpgid chown lchown fchown fchmod mkfifo mknod statvfs fstatvfs
+            posix_spawn sysconf sched_getaffinity getxattr setxattr listxattr removexattr sendfile
+            copy_file_range splice eventfd posix_fadvise O_PATH O_NOATIME O_NOCTTY ST_RDONLY
+            MFD_CLOEXEC''',
+        signal: "SIGSTOP SIGCONT SIGALRM SIGHUP SIGUSR1 pidfd_send_signal setitimer set_wakeup_fd",
+        socket: "recv_fds send_fds MSG_DONTWAIT",
+        select: "poll epoll",
+    }
+    NAMES[posix] = NAMES[os]
+    for module, names in NAMES.items():
+        for name in names.split():
+            vars(module).pop(name, None)
+    for name in ("fcntl", "resource", "grp", "pwd"):
+        sys.modules[name] = None
 """
 APP = """
     import os, sys, sqlite3, tempfile, threading, time, warnings, logging
@@ -72,8 +85,8 @@ APP = """
 
 def run(project: Project, *options: str) -> pytest.RunResult:
     project.ini("stateless_app = shop:app")
-    project.write({"no_fork.py": NO_FORK, "shop.py": APP, "db.json": "[]"})
-    plugins = ("--disable-plugin-autoload", "-p", "no_fork", "-p", "stateless")
+    project.write({"sitecustomize.py": LACKING, "shop.py": APP, "db.json": "[]"})
+    plugins = ("--disable-plugin-autoload", "-p", "stateless")
     return project.run_as_is(*plugins, "-p", "no:cacheprovider", *options)
 
 

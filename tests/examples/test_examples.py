@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+# the other plugins take longer to load than an example to run
+ALONE = ("--disable-plugin-autoload", "-p", "stateless")
 GUESTBOOK = EXAMPLES / "guestbook_db_json"
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("sandbox")
 def run_example(folder: Path, *options: str) -> tuple[str, int]:
     """Run an example's suite from its own folder; return what it printed and its status."""
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options],
+        [sys.executable, "-m", "pytest", *ALONE, "-p", "no:cacheprovider", *options],
         check=False,
         cwd=folder,
         stdin=subprocess.DEVNULL,

@@ -17,6 +17,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("sandbox")
 
 DEADLINE_S = 60.0
+# the other plugins take longer to load than most of these runs
+ALONE = ("--disable-plugin-autoload", "-p", "stateless")
 MARKER = "STATELESS_TEST_RUN"
 APP = """
 import os, subprocess, sys, time
@@ -107,7 +109,7 @@ class Suite:
         # a file: what outlives pytest would hold a pipe open
         with (self.folder / "output").open("w", encoding="utf-8") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "pytest", *options],
+                [sys.executable, "-m", "pytest", *ALONE, *options],
                 cwd=self.folder,
                 env=environ,
                 stdin=subprocess.DEVNULL,
@@ -175,7 +177,7 @@ def suite(tmp_path: Path) -> Suite:
     (
         (),
         ("-p", "no:cacheprovider"),
-        ("-n", "2"),
+        ("-p", "xdist", "-n", "2"),
         ("-p", "randomly"),
         ("-p", "no:randomly"),
         ("--capture=no",),
@@ -219,7 +221,7 @@ def test_after_a_run_that_is_interrupted_during_a_request(suite: Suite, conftest
 
 def test_after_a_run_on_two_workers_that_is_killed(suite: Suite) -> None:
     suite.write(HANGING)
-    process = suite.start("-n", "2", "-p", "no:randomly")
+    process = suite.start("-p", "xdist", "-n", "2")
     suite.await_hanging(process)
     process.kill()
     process.wait(DEADLINE_S)

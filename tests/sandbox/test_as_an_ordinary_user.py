@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from conftest import RunUnprivileged
 
 HERE = Path(__file__).parent
+# the other plugins take longer to load than most modules to run
+ALONE = ("--disable-plugin-autoload", "-p", "stateless")
 MODULES = sorted(path for path in HERE.glob("test_*.py") if path != Path(__file__))
 
 
@@ -24,7 +26,7 @@ def test_everything_holds_for_an_ordinary_user_too(
 ) -> None:
     monkeypatch.setenv("STATELESS_SANDBOX_REQUIRED", "1")
     ended = run_unprivileged(
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", module
+        sys.executable, "-m", "pytest", *ALONE, "-q", "-p", "no:cacheprovider", "--tb=short", module
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     summary = ended.stdout.splitlines()[-1]

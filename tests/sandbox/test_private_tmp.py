@@ -5,10 +5,13 @@
 # ruff: noqa: PTH121, PTH207, PTH208, PTH211
 from __future__ import annotations
 
+import contextlib
 import glob
+import importlib.util
 import mmap
 import os
 import shutil
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -183,3 +186,24 @@ def test_errors_in_tmp_read_as_they_do_on_the_platform(
     sealed.platform.configure(settings_of(isolation))
     assert sealed.stateless.call(name_what_is_missing) == words
     assert "done" not in words
+
+
+def import_what_is_unpacked() -> list[object]:
+    sys.path[:0] = ["/tmp/later", "/tmp/unpacked", "/tmp/archive.zip"]
+    with contextlib.suppress(ImportError):
+        importlib.import_module("unpacked_later")
+    for folder, name in (("unpacked/package", "__init__"), ("later", "unpacked_later")):
+        os.makedirs(f"/tmp/{folder}")
+        Path(f"/tmp/{folder}/{name}.py").write_text("price = 7", encoding="utf-8")
+    Path("/tmp/unpacked/package/part.py").write_text("price = 8", encoding="utf-8")
+    with zipfile.ZipFile("/tmp/archive.zip", "w") as archive:
+        archive.writestr("zipped.py", "price = 9")
+    importlib.invalidate_caches()
+    names = ("unpacked_later", "package", "package.part", "zipped")
+    return [importlib.import_module(name).price for name in names]
+
+
+def test_what_an_app_has_unpacked_there_can_be_imported(stateless: Stateless) -> None:
+    for _ in range(2):
+        assert stateless.call(import_what_is_unpacked) == [7, 7, 8, 9]
+    assert importlib.util.find_spec("unpacked_later") is None

@@ -50,10 +50,11 @@ PYTEST = (
     sys.executable,
     "-m",
     "pytest",
+    "--disable-plugin-autoload",  # the others take longer to load than the suite to run
+    "-p",
+    "stateless",
     "-p",
     "no:cacheprovider",
-    "-p",
-    "no:randomly",
     "--tb=line",
 )
 CONTAINER = "--like-a-container"

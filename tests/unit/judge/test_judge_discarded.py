@@ -20,6 +20,7 @@ CONTEXT = ExchangeContext(
     platform=find_profile("cloud-run"),
     places=Places(rootdir="/w"),
     status=200,
+    isolation="namespace",
 )
 APP = Frame(path="/w/shop/app.py", line=15, function="add", is_first_party=True)
 

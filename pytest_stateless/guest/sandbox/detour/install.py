@@ -2,8 +2,8 @@
 
 They are put in before anything else is imported that could copy a function (`from os import
 stat`); who has copied one already is found by looking through the modules that are loaded. What
-keeps the functions of the module `posix`, as the import system does, takes few detours: it finds
-the host's `/tmp`, and its writes are refused.
+keeps the functions of the module `posix` takes few detours: it finds the host's `/tmp`, and its
+writes are refused. The import system, which does, has a hook for that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from pytest_stateless.guest.sandbox.detour import entries, files, guard, others, paths, real, sqlite
+from pytest_stateless.guest.sandbox.detour import (
+    entries,
+    files,
+    guard,
+    imports,
+    others,
+    paths,
+    real,
+    sqlite,
+)
 from pytest_stateless.guest.sandbox.detour.quota import Quota
 from pytest_stateless.guest.sandbox.detour.session import SESSION
 from pytest_stateless.guest.sandbox.detour.view import View
@@ -220,3 +229,4 @@ def show_tmp(
     SESSION.quota = Quota(private, size_bytes)
     SESSION.kernel = View()
     SESSION.view = view
+    imports.follow_view()
