@@ -67,6 +67,10 @@ class RequestTimeoutError(InstanceError):
     """A request took longer than the platform allows; its instance was killed."""
 
 
+class ServiceError(StatelessError):
+    """A service could not be started, put back or asked, or it has ended by itself."""
+
+
 class ProtocolError(StatelessError):
     """Bytes on one of our own sockets are no message of ours."""
 

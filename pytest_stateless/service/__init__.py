@@ -1,0 +1,1 @@
+"""What outlives an instance, from pytest's side: AWS, databases, folders, and what users add."""
