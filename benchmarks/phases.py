@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from benchmarks.bench import Bench
     from benchmarks.tracing import Listener
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 _PAUSE_S = 0.03
 _WARM_UP = 3

@@ -20,7 +20,7 @@ from pytest_stateless.guest.sandbox.plan import (
     plan_zygote,
     plan_zygote_without_mounts,
 )
-from pytest_stateless.guest.sealing import guard_imports, seal_process
+from pytest_stateless.guest.sealing import guard_imports, plan_ahead, rehearse, seal_process
 from pytest_stateless.wire.control import Seal
 
 _TMP_BYTES = 512 << 20
@@ -36,6 +36,7 @@ def _become_a_zygote(isolation: str, *, is_privileged: bool) -> str:
         uid, gid = os.getuid(), os.getgid()
         apply(plan_namespaces(uid=uid, gid=gid, is_privileged=is_privileged, has_pid=False))
         apply(plan_zygote(has_pid=False))
+    rehearse(isolation, is_privileged=is_privileged)  # type: ignore[arg-type]
     gc.disable()
     gc.collect()
     gc.freeze()
@@ -63,6 +64,7 @@ def main(isolation: str, rounds: int) -> None:
         bare.append(time.perf_counter() - started)
         started = time.perf_counter()
         private = folders.make(base, str(number)) if base else ""
+        plan_ahead(seal, is_privileged=is_privileged, private=private)
         pid = os.fork()
         if pid == 0:
             seal_process(seal, is_privileged=is_privileged, private=private)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_stateless.forkserver.ends import Ends
     from pytest_stateless.model.isolation import IsolationName
     from pytest_stateless.wire.control import Fork, Preload, Signal
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 _CHUNK_BYTES = 1 << 16
 _LAST_WORDS_BYTES = 4096

@@ -27,6 +27,7 @@ from pytest_stateless.guest.effects import EffectWatch
 from pytest_stateless.guest.imports import FirstPartyFinder
 from pytest_stateless.guest.observe import coverage_run, hook
 from pytest_stateless.guest.sandbox import linux
+from pytest_stateless.guest.sealing import plan_ahead, rehearse
 from pytest_stateless.wire import framing
 from pytest_stateless.wire.control import Fork, Preload, Preloaded, Signal
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from pytest_stateless.guest.channel import Channel
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 _DESCRIPTORS_PER_FORK = 4
 
@@ -71,6 +72,7 @@ class Zygote:
         # once here rather than in each instance, where every page that it touches is copied
         framing.warm_up()
         hook.install()
+        rehearse("landlock" if folder else "namespace", is_privileged=is_privileged)
         gc.disable()
 
     def run(self) -> None:
@@ -130,6 +132,7 @@ class Zygote:
     def _fork(self, fork: Fork) -> None:
         descriptors = [self._control.descriptors.popleft() for _ in range(_DESCRIPTORS_PER_FORK)]
         private = folders.make(self._folder, str(fork.instance)) if self._folder else ""
+        plan_ahead(fork.seal, is_privileged=self._is_privileged, private=private)
         pid = os.fork()
         if pid == 0:
             self._live(fork, descriptors, private)

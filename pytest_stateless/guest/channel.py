@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_stateless.wire.framing import Decoder, encode
 
 if TYPE_CHECKING:
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 _CHUNK_BYTES = 1 << 16
 _MAX_DESCRIPTORS = 16

@@ -18,7 +18,7 @@ import traceback
 from typing import NoReturn
 
 from pytest_stateless.errors import ProtocolError, SandboxSetupError
-from pytest_stateless.guest import prefault
+from pytest_stateless.guest import aws, prefault
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.guest.imports import FirstPartyFinder
 from pytest_stateless.guest.inherited import Inheritance, run_in_new_context, settle
@@ -301,9 +301,11 @@ def _catch_up(start: Start, begin: Begin) -> None:
     for name in start.removed:
         os.environ.pop(name, None)
     os.environ.update(start.changed)
-    if "TZ" in os.environ:
+    if "TZ" in os.environ and hasattr(time, "tzset"):  # not on Windows
         time.tzset()
     lead_programs_to_tmp()
+    if start.aws is not None:
+        aws.lead(start.aws)
     os.chdir(begin.cwd)
 
 

@@ -7,14 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.guest.observe import hook
+from pytest_stateless.guest.sandbox import landlock, prove
 from pytest_stateless.guest.sandbox.apply import apply
 from pytest_stateless.guest.sandbox.plan import DEVICES, DetourPython, plan_instance
-from pytest_stateless.guest.sandbox.prove import prove
+from pytest_stateless.wire.control import Seal
 
 if TYPE_CHECKING:
     from pytest_stateless.model.isolation import IsolationName
-    from pytest_stateless.wire.control import Seal
-
 
 _DETOUR = "pytest_stateless.guest.sandbox.detour"
 
@@ -52,8 +51,35 @@ def seal_process(seal: Seal, *, is_privileged: bool, private: str = "") -> None:
         prepare_detours()
     is_linux = sys.platform == "linux"
     apply(plan_instance(seal, is_privileged=is_privileged, private=private, is_linux=is_linux))
-    prove(seal)
+    prove.prove(seal)
     _STATE.isolation = seal.isolation
+
+
+def plan_ahead(seal: Seal, *, is_privileged: bool, private: str = "") -> None:
+    """Work out in the process that forks how its next fork is sealed, for that to find.
+
+    Args:
+        seal: As in `seal_process`.
+        is_privileged: As in `seal_process`.
+        private: As in `seal_process`.
+    """
+    plan_instance(seal, is_privileged=is_privileged, private=private, is_linux=True)
+
+
+def rehearse(isolation: IsolationName, *, is_privileged: bool) -> None:
+    """Do once, in a process that is sealed and about to be forked, what each fork would do anew.
+
+    Nothing is sealed by it.
+
+    Args:
+        isolation: What seals the forks.
+        is_privileged: Whether the process is real root.
+    """
+    seal = Seal(tmp_bytes=0, isolation=isolation)
+    plan_instance(seal, is_privileged=is_privileged, private="/tmp/rehearsal")
+    if isolation == "landlock":
+        landlock.version()
+    prove.rehearse(seal)
 
 
 def seal_interpreter(seal: Seal, private: str) -> None:

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from pytest_stateless.model.exchange import LogRecord
     from pytest_stateless.model.observation import Survivor
     from pytest_stateless.model.place import Frame
-    from pytest_stateless.wire.messages import Begin, Message, Start
+    from pytest_stateless.wire.message import Message
+    from pytest_stateless.wire.messages import Begin, Start
 
 Request = Serve | Invoke | Call
 FIRST_SERVER_ERROR = 500

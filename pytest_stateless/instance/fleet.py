@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from pytest_stateless.model.place import Frame
     from pytest_stateless.wire.control import Exited
     from pytest_stateless.wire.measured import Measured
-    from pytest_stateless.wire.messages import Begin, Message
+    from pytest_stateless.wire.message import Message
+    from pytest_stateless.wire.messages import Begin
 
 LEARN_TIMEOUT_S = 300.0
 COLD_START_TIMEOUT_S = 60.0

@@ -21,7 +21,8 @@ from pytest_stateless.wire.framing import Decoder, encode
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.ends import End, Ends
     from pytest_stateless.instance.recipe import Recipe
-    from pytest_stateless.wire.messages import Begin, Message
+    from pytest_stateless.wire.message import Message
+    from pytest_stateless.wire.messages import Begin
 
 T = TypeVar("T")
 

@@ -16,6 +16,12 @@ from pytest_stateless.plugin.running import (
     pytest_runtest_setup,
     pytest_runtest_teardown,
 )
+from pytest_stateless.plugin.services import (
+    pytest_fixture_post_finalizer,
+    pytest_fixture_setup,
+    stateless_aws,
+    stateless_services,
+)
 from pytest_stateless.plugin.terminal import (
     pytest_report_header,
     pytest_sessionfinish,
@@ -30,6 +36,8 @@ __all__ = [
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_fixture_post_finalizer",
+    "pytest_fixture_setup",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
@@ -39,4 +47,6 @@ __all__ = [
     "pytest_terminal_summary",
     "pytest_testnodedown",
     "stateless",
+    "stateless_aws",
+    "stateless_services",
 ]

@@ -30,6 +30,9 @@ def watch_examples(item: pytest.Item, state: State) -> None:
     handle = getattr(getattr(item, "obj", None), "hypothesis", None)
     if handle is None or getattr(handle.inner_test, "is_watched_by_stateless", False):
         return
+    if state.services is not None:
+        # what the test's own fixtures have left there is what each example begins with
+        state.services.keep(item)
     handle.inner_test = _watched(handle.inner_test, state)
 
 
@@ -60,5 +63,7 @@ def _watched(inner: Callable[..., Any], state: State) -> Callable[..., Any]:
 
 def _reset(state: State) -> None:
     state.told_here.clear()
+    if state.services is not None:
+        state.services.put_back()
     if state.stateless is not None:
         state.stateless.reset()

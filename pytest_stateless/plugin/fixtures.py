@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_stateless.plugin.options import settings_for
+from pytest_stateless.plugin.services import services_of
 from pytest_stateless.plugin.state import STATE
 from pytest_stateless.plugin.verdicts import keep_late_findings, report_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from pytest_stateless.service.protocol import Service
     from pytest_stateless.session.stateless import Stateless
 
 
 @pytest.fixture(scope="session")
 def stateless(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+    stateless_services: Iterable[Service],
 ) -> Iterator[Stateless]:
     """A small serverless platform: each request is served by a fresh, sealed instance.
 
@@ -41,6 +45,10 @@ def stateless(
         width=report_width(),
     )
     platform = Platform(surroundings, is_enforced=not state.not_enforced)
+    platform.services = services_of(state)
+    for service in stateless_services:
+        platform.services.add(service)
+    platform.services.enter(stateless_services)
     state.platform = platform
     state.stateless = Stateless(platform)
     test = state.item.nodeid if state.item is not None else ""
@@ -50,6 +58,8 @@ def stateless(
     platform.before_import = functools.partial(patches.warn, platform)
     yield state.stateless
     patches.remove()
+    for service in stateless_services:
+        platform.services.remove(service)
     keep_late_findings(state)
     state.platform = None
     state.stateless = None

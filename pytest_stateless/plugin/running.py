@@ -9,6 +9,7 @@ import pytest
 from pytest_stateless.plugin.examples import watch_examples
 from pytest_stateless.plugin.frames import cut
 from pytest_stateless.plugin.options import refuse_bare_markers, settings_for
+from pytest_stateless.plugin.services import begin_test, end_test
 from pytest_stateless.plugin.state import SECTIONS, STATE
 from pytest_stateless.plugin.verdicts import add_sections, raise_findings, raise_late_findings
 
@@ -34,6 +35,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     state = item.config.stash[STATE]
     state.item = item
     state.told_here.clear()
+    begin_test(item, state)
     if state.platform is not None and state.stateless is not None:
         state.stateless.reset()
         state.platform.configure(settings_for(item.config, item), item.nodeid)
@@ -87,6 +89,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     except BaseException as error:
         _explain(item, state, error)
         raise
+    finally:
+        end_test(item, state)
     raise_late_findings(state)
     return result
 

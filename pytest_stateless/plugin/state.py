@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_stateless.model.totals import SessionTotals  # noqa: TC004
     from pytest_stateless.session.platform import Platform  # noqa: TC004 (heavy: nothing reads the annotations)
+    from pytest_stateless.session.services import Services  # noqa: TC004
     from pytest_stateless.session.stateless import Stateless  # noqa: TC004
 
 
@@ -26,6 +27,7 @@ class State:
             pytest-xdist, of all workers.
         told: Keys of the findings that have been told in this session.
         told_here: Keys of those that have been told in the running test or example.
+        services: What outlives instances, once a fixture has asked for any of it.
         late: What fails the tear-down of the test whose tear-down ends the platform.
     """
 
@@ -36,6 +38,7 @@ class State:
     totals: list[SessionTotals] = field(default_factory=list)
     told: set[tuple[object, ...]] = field(default_factory=set)
     told_here: set[tuple[object, ...]] = field(default_factory=set)
+    services: Services | None = None
     late: str = ""
 
 

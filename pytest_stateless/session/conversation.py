@@ -29,7 +29,6 @@ from pytest_stateless.wire.messages import (
     Done,
     Log,
     Raised,
-    RequestBody,
     ResponseBody,
     ResponseStart,
     Returned,
@@ -42,7 +41,7 @@ from pytest_stateless.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from typing import NoReturn
 
     from pytest_stateless.instance.handle import InstanceHandle, Steps
@@ -50,7 +49,8 @@ if TYPE_CHECKING:
     from pytest_stateless.model.place import Frame
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.platform import Platform
-    from pytest_stateless.wire.messages import Begin, Call, Invoke, Message
+    from pytest_stateless.wire.message import Message
+    from pytest_stateless.wire.messages import Begin, Call, Invoke
 
 _ERROR_PREFIX = len("E       ")
 """What pytest writes before each line of an exception's text."""
@@ -114,11 +114,11 @@ class Conversation:
         self._handle = handle
         self._platform.ledger.seat(self._entry, handle.number, handle.recipe.seal.isolation)
         if warm is None:
-            yield from self._cold_start(handle, _messages_of(request, chunks))
+            yield from self._cold_start(handle, relay.messages_of(request, chunks))
             self._exchange.is_cold = True
             self._exchange.cold_start_s = time.monotonic() - started
         else:
-            for message in _messages_of(request, chunks):
+            for message in relay.messages_of(request, chunks):
                 handle.post(message)
         self._deadline = time.monotonic() + request.timeout_s
 
@@ -387,14 +387,3 @@ def _fail_seal(failed: SealFailed) -> NoReturn:
             "with 'refuse' an instance needs no disk of its own"
         ) from error
     raise error
-
-
-def _messages_of(
-    request: Serve | Invoke | Call, chunks: tuple[bytes, ...]
-) -> Iterator[Serve | Invoke | Call | RequestBody]:
-    yield request
-    if isinstance(request, Serve):
-        for number, chunk in enumerate(chunks, 1):
-            yield RequestBody(blob=chunk, is_last=number == len(chunks))
-        if not chunks:
-            yield RequestBody(blob=b"", is_last=True)

@@ -22,6 +22,7 @@ from pytest_stateless.session.conversation import Conversation
 from pytest_stateless.session.counting import count
 from pytest_stateless.session.host_coverage import HostCoverage
 from pytest_stateless.session.ledger import Ledger
+from pytest_stateless.session.services import Services
 from pytest_stateless.session.settings import Settings
 from pytest_stateless.session.unenforced import LocalConversation, LocalServers
 from pytest_stateless.wire.control import Signal
@@ -66,6 +67,7 @@ class Platform:
         self.totals = SessionTotals()
         self.coverage = HostCoverage()
         self.fleet = Fleet(self.coverage.merge)
+        self.services = Services()
         self.is_warm = False
         self._test = ""
         self._failing: ColdStart | None = None
@@ -326,6 +328,7 @@ class Platform:
             log_levels=provision.log_levels(),
             wants_place=self.settings.app not in self.fleet.app_places
             and self.inheritance.app is None,
+            aws=self.services.aws_route(),
         )
 
     @property

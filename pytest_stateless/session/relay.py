@@ -1,7 +1,8 @@
-"""What an instance wrote, logged and warned about, passed on to the test process.
+"""What passes between the test process and an instance: a request in, and what it says out.
 
-So that pytest captures it as if the app had run here: output in `capsys` and the captured
-sections, records in `caplog`, warnings in the warnings summary or as errors.
+What it wrote, logged and warned about is passed on so that pytest captures it as if the app had
+run here: output in `capsys` and the captured sections, records in `caplog`, warnings in the
+warnings summary or as errors.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
+from pytest_stateless.wire.messages import RequestBody, Serve
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_stateless.instance.handle import Output
     from pytest_stateless.model.exchange import LogRecord
-    from pytest_stateless.wire.messages import Warned
+    from pytest_stateless.wire.messages import Call, Invoke, Warned
 
 
 def relay_output(output: Output) -> None:
@@ -93,3 +98,23 @@ def _find(name: str) -> type[Warning] | None:
         if isinstance(found, type) and issubclass(found, Warning):
             return found
     return None
+
+
+def messages_of(
+    request: Serve | Invoke | Call, chunks: tuple[bytes, ...]
+) -> Iterator[Serve | Invoke | Call | RequestBody]:
+    """Turn a request into what an instance is sent.
+
+    Args:
+        request: The request.
+        chunks: The body of an HTTP request, in pieces.
+
+    Yields:
+        The messages, in order.
+    """
+    yield request
+    if isinstance(request, Serve):
+        for number, chunk in enumerate(chunks, 1):
+            yield RequestBody(blob=chunk, is_last=number == len(chunks))
+        if not chunks:
+            yield RequestBody(blob=b"", is_last=True)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pytest_stateless.instance.handle import Steps
     from pytest_stateless.session.ledger import Entry
     from pytest_stateless.session.platform import Platform
-    from pytest_stateless.wire.messages import Begin, Message
+    from pytest_stateless.wire.message import Message
+    from pytest_stateless.wire.messages import Begin
 
 
 _NOTHING = Inheritance()

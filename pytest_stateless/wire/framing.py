@@ -19,7 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args, get_origin
 
 from pytest_stateless.errors import InternalError, ProtocolError
-from pytest_stateless.wire.messages import Message
+from pytest_stateless.wire.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

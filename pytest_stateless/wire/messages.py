@@ -22,16 +22,7 @@ from pytest_stateless.model.exchange import LogRecord
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.model.observation import Observations
 from pytest_stateless.model.place import Frame
-from pytest_stateless.wire.control import (
-    Exited,
-    Fork,
-    Preload,
-    Preloaded,
-    Ready,
-    Signal,
-    Unavailable,
-)
-from pytest_stateless.wire.measured import Measured
+from pytest_stateless.wire.cloud import AwsRoute
 
 # host → instance
 
@@ -81,6 +72,7 @@ class Start:
         log_levels: Logger name (empty: root) and the level that the test has set on it.
         is_learning: Whether to report what was imported, for `Preload`.
         wants_place: Whether to find out where the app is defined.
+        aws: Where its AWS calls are answered, if not by HTTP.
     """
 
     changed: dict[str, str] = field(default_factory=dict)
@@ -88,6 +80,7 @@ class Start:
     log_levels: dict[str, int] = field(default_factory=dict)
     is_learning: bool = False
     wants_place: bool = False
+    aws: AwsRoute | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,36 +357,3 @@ class Done:
     observations: Observations
     sources: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
-
-
-Message = (
-    Preload
-    | Fork
-    | Signal
-    | Ready
-    | Unavailable
-    | Preloaded
-    | Exited
-    | Begin
-    | Start
-    | Serve
-    | RequestBody
-    | Invoke
-    | Call
-    | Disconnect
-    | Sealed
-    | SealFailed
-    | Started
-    | StartFailed
-    | Learnt
-    | ResponseStart
-    | ResponseBody
-    | Returned
-    | Raised
-    | Stuck
-    | Log
-    | Warned
-    | Measured
-    | Done
-)
-"""Any message."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # (`subprocess` forks by a function of its own), and pytest asks for the user's number.
 LACKING = """
     import asyncio, logging.handlers, multiprocessing.util, os, posix, select, selectors, signal
-    import socket, sqlite3, subprocess, sys, tempfile
+    import socket, sqlite3, subprocess, sys, tempfile, time
 
     NAMES = {
         os: '''fork forkpty register_at_fork pidfd_open memfd_create unshare setns setsid killpg
@@ -30,6 +30,7 @@ LACKING = """
         signal: "SIGSTOP SIGCONT SIGALRM SIGHUP SIGUSR1 pidfd_send_signal setitimer set_wakeup_fd",
         socket: "recv_fds send_fds MSG_DONTWAIT",
         select: "poll epoll",
+        time: "tzset",
     }
     NAMES[posix] = NAMES[os]
     for module, names in NAMES.items():

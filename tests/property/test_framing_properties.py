@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_stateless.errors import ProtocolError
 from pytest_stateless.wire.framing import MAGIC, Decoder, encode
-from pytest_stateless.wire.messages import Message
+from pytest_stateless.wire.message import Message
 
 CLASSES: tuple[type, ...] = get_args(Message)
 

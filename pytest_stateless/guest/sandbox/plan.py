@@ -28,6 +28,7 @@ capabilities(7); https://docs.kernel.org/filesystems/overlayfs.html.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -276,6 +277,7 @@ def plan_zygote_without_mounts() -> tuple[Operation, ...]:
     return (ForbidNewPrivileges(), DropCapabilities(keep=FILE_CAPABILITIES))
 
 
+@lru_cache(maxsize=4)
 def plan_instance(
     seal: Seal, *, is_privileged: bool, private: str = "", is_linux: bool = True
 ) -> tuple[Operation, ...]:

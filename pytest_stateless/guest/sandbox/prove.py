@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _PROBES = ("/", SHARED_MEMORY)
 _NEVER_WRITABLE = ("/proc", "/sys", "/dev")
 _NEVER_WHOLE = ("/", "/tmp")
+_REHEARSALS = 10
 _PROBE_NAME = ".pytest-stateless-probe"
 
 
@@ -48,6 +50,31 @@ def prove(seal: Seal) -> None:
     _prove_attributes_kept()
     if hasattr(os, "statvfs"):  # not on Windows
         _prove_size("/tmp", seal.tmp_bytes)
+
+
+def rehearse(seal: Seal) -> None:
+    """Do what a proof does and only looks, in a process that is about to be forked.
+
+    Its code is specialised then, and need not be in each fork, where every page that this writes
+    is copied.
+
+    Args:
+        seal: Any seal of the isolation.
+    """
+    for _ in range(_REHEARSALS):
+        with contextlib.suppress(SandboxSetupError):
+            _prove_powerless()
+        for folder in _PROBES:
+            with contextlib.suppress(SandboxSetupError):
+                _prove_refused(folder)
+        with contextlib.suppress(SandboxSetupError):
+            _prove_size("/tmp", seal.tmp_bytes)
+        if seal.isolation == "namespace":
+            for mount in read_mounts():
+                _may_be_written(mount, seal)
+        else:
+            with contextlib.suppress(SandboxSetupError):
+                _prove_attributes_kept()
 
 
 def _prove_mounts(seal: Seal) -> None:

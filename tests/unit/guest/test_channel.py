@@ -20,7 +20,7 @@ from pytest_stateless.wire.messages import RequestBody, ResponseBody, Sealed, St
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pytest_stateless.guest.server import Server
 from pytest_stateless.model.first_party import FirstParty
 from pytest_stateless.wire.framing import Decoder
 from pytest_stateless.wire.measured import Measured
+from pytest_stateless.wire.message import Message
 from pytest_stateless.wire.messages import (
     Begin,
     Call,
@@ -25,7 +26,6 @@ from pytest_stateless.wire.messages import (
     Invoke,
     Learnt,
     Log,
-    Message,
     Raised,
     ResponseBody,
     ResponseStart,

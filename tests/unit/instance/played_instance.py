@@ -16,7 +16,7 @@ from pytest_stateless.wire.framing import Decoder, encode
 if TYPE_CHECKING:
     from pytest_stateless.forkserver.ends import Ends
     from pytest_stateless.wire.control import Fork, Signal
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 RECIPE = Recipe(seal=Seal(tmp_bytes=1 << 20), memory_bytes=1 << 30)
 

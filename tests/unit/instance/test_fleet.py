@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_stateless.instance.handle import InstanceHandle
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 

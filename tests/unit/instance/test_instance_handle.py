@@ -24,7 +24,7 @@ from pytest_stateless.wire.messages import RequestBody, ResponseBody, ResponseSt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 SENT: tuple[Message, ...] = (Sealed(), Started(kind="wsgi"), ResponseBody(blob=bytes(range(256))))
 PAST = 0.0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_stateless.wire.messages import Message
+    from pytest_stateless.wire.message import Message
 
 SHOP = """
     import asyncio, os, threading

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_stateless.errors import ProtocolError
 from pytest_stateless.model.observation import Observations, Write
 from pytest_stateless.model.place import Frame
 from pytest_stateless.wire.framing import MAGIC, Decoder, encode
-from pytest_stateless.wire.messages import Done, Message, RequestBody, Sealed, Started
+from pytest_stateless.wire.messages import Done, RequestBody, Sealed, Started
+
+if TYPE_CHECKING:
+    from pytest_stateless.wire.message import Message
 
 
 def decode(*pieces: bytes) -> list[Message]:

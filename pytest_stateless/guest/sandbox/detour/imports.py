@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.guest.sandbox.detour.session import SESSION
+from pytest_stateless.guest.sandbox.detour.view import TMP
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -39,7 +40,7 @@ def follow_view() -> None:
     """Have the import system find the private folder at `/tmp`."""
     if _hook not in sys.path_hooks:
         sys.path_hooks.insert(0, _hook)
-    for entry in list(sys.path_importer_cache):
+    for entry in [one for one in sys.path_importer_cache if one.startswith(TMP)]:
         if SESSION.locate(entry) is not None:
             del sys.path_importer_cache[entry]
 
