@@ -6,12 +6,14 @@ Source: https://docs.getmoto.org/en/latest/docs/server_mode.html
 from __future__ import annotations
 
 import io
+import json
 import logging
 import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes, urlsplit
+from xml.sax.saxutils import escape
 
 from pytest_stateless.guest.channel import Channel
 from pytest_stateless.wire.cloud import AwsAnswer, AwsCall
@@ -42,7 +44,12 @@ def import_moto() -> None:
         create_backend_app,
     )
 
-    _APPLICATION.append(DomainDispatcherApplication(create_backend_app))
+    def create(service: Any) -> Application:  # noqa: ANN401 (moto's own name of one)
+        application = create_backend_app(service)
+        application.config["PROPAGATE_EXCEPTIONS"] = True
+        return application
+
+    _APPLICATION.append(DomainDispatcherApplication(create))
 
 
 def start_serving(gate: Gate, http: socket.socket, calls: socket.socket) -> None:
@@ -74,7 +81,12 @@ def start_serving(gate: Gate, http: socket.socket, calls: socket.socket) -> None
 def _through(gate: Gate, application: Application) -> Application:
     def guarded(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         with gate.call(f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"):
-            body: Iterable[bytes] = application(environ, start_response)
+            try:
+                body: Iterable[bytes] = application(environ, start_response)
+            except Exception as error:  # noqa: BLE001 (moto may raise anything)
+                status, kind, text = word_failure(error, environ)
+                start_response(status, [("Content-Type", kind)])
+                return [text]
             try:
                 return [b"".join(body)]
             finally:
@@ -83,6 +95,28 @@ def _through(gate: Gate, application: Application) -> Application:
                     close()
 
     return guarded
+
+
+def word_failure(error: Exception, environ: Environ) -> tuple[str, str, bytes]:
+    """Word an exception of moto's as the service would word an error, so that clients show it.
+
+    Args:
+        error: What moto raised, such as for what it does not implement.
+        environ: Of the request.
+
+    Returns:
+        Status line, content type and body. The status is one that no client tries again.
+    """
+    message = f"moto: {error}" if isinstance(error, NotImplementedError) else f"moto: {error!r}"
+    code = "NotImplemented" if isinstance(error, NotImplementedError) else "InternalFailure"
+    content = environ.get("CONTENT_TYPE", "")
+    if "json" in content or "HTTP_X_AMZ_TARGET" in environ:
+        text = json.dumps({"__type": code, "message": message})
+        return "501 Not Implemented", "application/x-amz-json-1.0", text.encode()
+    inner = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    if "x-www-form-urlencoded" in content:
+        inner = f"<ErrorResponse>{inner}</ErrorResponse>"
+    return "501 Not Implemented", "application/xml", inner.encode()
 
 
 def _accept(calls: socket.socket, application: Application) -> None:

@@ -119,6 +119,10 @@ class CloudState:
         """
         self._line.send(ForkWorker(), line.far_end)
 
+    def failure(self) -> Message | None:
+        """Return what its process has said before it ended, if anything."""
+        return self._line.receive(_END_TIMEOUT_S)
+
     def close(self) -> None:
         """Forget it."""
         self._line.close()
@@ -257,7 +261,7 @@ class CloudHandle:
     def _await_worker(self, timeout_s: float) -> None:
         answer = self._worker.receive(timeout_s)
         if not isinstance(answer, Serving):
-            raise self._failure("it did not start", answer)
+            raise self._failure("it did not start", answer or self.empty.failure())
 
     def _ask(self, message: Message) -> Message | None:
         try:

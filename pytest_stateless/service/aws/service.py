@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pytest_stateless.errors import ConfigurationError, ServiceError
+from pytest_stateless.errors import ServiceError
 from pytest_stateless.forkserver.cloud.handle import CloudHandle
 from pytest_stateless.service.aws.observe import OBSERVERS
 from pytest_stateless.wire.cloud import AwsRoute
@@ -73,16 +73,13 @@ class Aws:
         """Have one more of its services observed.
 
         Args:
-            name: Of the service, the key in what `observe` returns.
+            name: Of the service, the key in what `observe` returns; what was observed under this
+                name before is not.
             function: Called with this object; returns what the service holds, made of texts,
                 numbers, lists and dictionaries, with `Volatile` around what differs from run
                 to run.
 
-        Raises:
-            ConfigurationError: It is observed already.
         """
-        if name in OBSERVERS or name in self._observers:
-            raise ConfigurationError(f"stateless_aws: {name!r} is observed already")
         self._observers[name] = function
 
     # as a service
@@ -157,7 +154,6 @@ class Aws:
         """Return what it holds, by service, `Service.observe`.
 
         Raises:
-            ConfigurationError: What the user has added says so.
             ServiceError: One of its services does not answer.
         """
         try:
@@ -165,8 +161,6 @@ class Aws:
                 name: function(self)
                 for name, function in sorted({**OBSERVERS, **self._observers}.items())
             }
-        except ConfigurationError:
-            raise
         except Exception as error:
             raise ServiceError(f"AWS (moto) cannot be observed: {error}") from error
 
