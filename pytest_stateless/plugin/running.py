@@ -9,7 +9,7 @@ import pytest
 from pytest_stateless.plugin.examples import watch_examples
 from pytest_stateless.plugin.frames import cut
 from pytest_stateless.plugin.options import refuse_bare_markers, settings_for
-from pytest_stateless.plugin.services import begin_test, end_test
+from pytest_stateless.plugin.services import begin_test, end_test, failed_service
 from pytest_stateless.plugin.state import SECTIONS, STATE
 from pytest_stateless.plugin.verdicts import add_sections, raise_findings, raise_late_findings
 
@@ -31,19 +31,25 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 
     Returns:
         What the other implementations return.
+
+    Raises:
+        pytest.fail.Exception: A service could not be put back; the others have had their turn.
     """
     state = item.config.stash[STATE]
     state.item = item
     state.told_here.clear()
-    begin_test(item, state)
+    failure = begin_test(item, state)
     if state.platform is not None and state.stateless is not None:
         state.stateless.reset()
         state.platform.configure(settings_for(item.config, item), item.nodeid)
     try:
-        return (yield)
+        result = yield
     except BaseException as error:
         _explain(item, state, error)
         raise
+    if failure is not None:
+        pytest.fail(f"ServiceError: {failure}", pytrace=False)
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,6 +76,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             raise pytest.fail.Exception(_with_notes(error), pytrace=False) from None
         raise
     raise_findings(state)
+    failure = failed_service(state)
+    if failure is not None:
+        pytest.fail(f"ServiceError: {failure}", pytrace=False)
     return result
 
 

@@ -15,6 +15,7 @@ from pytest_stateless.plugin.state import STATE
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
+    from pytest_stateless.errors import ServiceError
     from pytest_stateless.plugin.state import State
     from pytest_stateless.service.aws.service import Aws
     from pytest_stateless.service.protocol import Service
@@ -64,22 +65,51 @@ def services_of(state: State) -> Services:
     return state.services
 
 
-def begin_test(item: pytest.Item, state: State) -> None:
+def begin_test(item: pytest.Item, state: State) -> ServiceError | None:
     """Put services back before a test's fixtures are set up, and let it find those it asks for.
 
     Args:
         item: The test.
         state: The session's own.
+
+    Returns:
+        Why that did not work; None if it did.
     """
     if state.services is None:
-        return
-    state.services.put_back()
+        return None
+    from pytest_stateless.errors import ServiceError  # noqa: PLC0415 (only where it is used)
+
+    try:
+        state.services.put_back()
+    except ServiceError as error:
+        return error
     names = _FIXTURES.intersection(getattr(item, "fixturenames", ()))
     state.services.enter(
         service
         for service in state.services.all
         if (_AWS in names if service.name == "aws" else names)
     )
+    return None
+
+
+def failed_service(state: State) -> ServiceError | None:
+    """See whether the services that a test has asked for are still there.
+
+    Args:
+        state: The session's own.
+
+    Returns:
+        What one that has ended says; None if all are there.
+    """
+    if state.services is None:
+        return None
+    from pytest_stateless.errors import ServiceError  # noqa: PLC0415 (only where it is used)
+
+    try:
+        state.services.check()
+    except ServiceError as error:
+        return error
+    return None
 
 
 def end_test(item: pytest.Item, state: State) -> None:

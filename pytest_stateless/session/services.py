@@ -109,6 +109,15 @@ class Services:
             if kept.is_touched:
                 kept.put_back()
 
+    def check(self) -> None:
+        """See that AWS still answers, if the test has asked for it.
+
+        Raises:
+            ServiceError: It does not.
+        """
+        if self._aws is not None and "AWS_ENDPOINT_URL" in self._before:
+            self._aws.count()
+
     def keep(self, owner: object, *, knows_services: bool = True) -> None:
         """Have tests begin with what the services hold now, until `forget`.
 

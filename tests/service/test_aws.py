@@ -302,8 +302,7 @@ def test_one_that_dies_is_an_error_at_once_and_calls_are_refused() -> None:
     aws = Aws()
     try:
         aws.count()
-        (worker,) = (pid for pid in processes() if _is_worker(pid, aws))
-        os.kill(worker, signal.SIGKILL)
+        os.kill(aws._cloud.worker_pid, signal.SIGKILL)
         with pytest.raises(ServiceError, match=r"AWS \(moto\): .*its process has ended"):
             aws.count()
         with pytest.raises(ServiceError, match=r"AWS \(moto\) cannot be observed"):
@@ -312,12 +311,6 @@ def test_one_that_dies_is_an_error_at_once_and_calls_are_refused() -> None:
             aws.snapshot()
     finally:
         aws.close()
-
-
-def _is_worker(pid: int, aws: Aws) -> bool:
-    """Tell whether a process is the worker of a cloud: a child of its keeper."""
-    status = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return int(status[1]) == aws._cloud._process.pid
 
 
 def test_one_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -134,18 +134,19 @@ class CloudHandle:
     Attributes:
         port: Of its HTTP endpoint on 127.0.0.1.
         calls_port: Of the endpoint for instances' calls.
+        worker_pid: Process id of the worker; 0 before it has started.
     """
 
     def __init__(self) -> None:
         if not hasattr(socket, "send_fds"):
             raise ServiceError(f"AWS is forked to put it back, and {sys.platform} cannot fork")
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the handle)
-        self._listeners = [socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) for _ in "ab"]
-        self.port, self.calls_port = (sock.getsockname()[1] for sock in self._listeners)
+        listeners = [socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) for _ in "ab"]
+        self.port, self.calls_port = (sock.getsockname()[1] for sock in listeners)
         line, self._worker = _Line(), _Line()
         self.empty = CloudState(line)
         """What it holds at its start."""
-        http, calls = (sock.fileno() for sock in self._listeners)
+        http, calls = (sock.fileno() for sock in listeners)
         program = PROGRAM.format(path=sys.path, control=line.far_end, http=http, calls=calls)
         self._process = subprocess.Popen(  # noqa: S603 (our own program)
             [sys.executable, "-c", program],
@@ -157,8 +158,11 @@ class CloudHandle:
             start_new_session=True,  # Ctrl-C is for pytest
         )
         line.let_go()
+        for sock in listeners:
+            sock.close()  # once its processes are gone, calls are to be refused
         self._states = [self.empty]
         self._is_started = False
+        self.worker_pid = 0
         self.empty.fork_worker(self._worker)
         self._worker.let_go()
 
@@ -254,14 +258,13 @@ class CloudHandle:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for sock in self._listeners:
-            sock.close()
         self._errors.close()
 
     def _await_worker(self, timeout_s: float) -> None:
         answer = self._worker.receive(timeout_s)
         if not isinstance(answer, Serving):
             raise self._failure("it did not start", answer or self.empty.failure())
+        self.worker_pid = answer.pid
 
     def _ask(self, message: Message) -> Message | None:
         try:
