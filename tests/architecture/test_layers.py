@@ -40,6 +40,8 @@ ALLOWED = frozenset({
     "collections",
     "collections.abc",
     "dataclasses",
+    "datetime.UTC",
+    "datetime.datetime.fromtimestamp",
     "difflib",
     "enum",
     "errno",

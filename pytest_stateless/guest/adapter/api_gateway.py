@@ -3,7 +3,7 @@
 Pure: a request becomes an event, a handler's result becomes a response.
 
 Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
-(event, inference of a response without statusCode, cookies). The media types that travel as text
+(inference of a response without statusCode, cookies). The media types that travel as text
 are those that HTTP APIs are seen to pass on unencoded; form posts arrive in base64 there.
 """
 
@@ -13,25 +13,18 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING
 
 from pytest_stateless.errors import AdapterError
+from pytest_stateless.model.api_gateway import HttpCall, event_v2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
+    from pytest_stateless.model.api_gateway import Json
     from pytest_stateless.wire.messages import Serve
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-
-ACCOUNT = "123456789012"
-API = "api-id"
-SOURCE_ADDRESS = "127.0.0.1"
-_DOMAIN = f"{API}.execute-api.us-east-1.amazonaws.com"
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,30 +53,20 @@ def make_event(request: Serve, body: bytes, *, now_s: float) -> dict[str, Json]:
     Returns:
         The event, ready for `json.dumps`.
     """
-    headers = _joined(request.headers)
-    cookies = [part for part in headers.pop("cookie", "").split("; ") if part]
-    headers.setdefault("x-forwarded-for", SOURCE_ADDRESS)
-    headers.setdefault("x-forwarded-port", str(request.port))
-    headers.setdefault("x-forwarded-proto", request.scheme)
-    event: dict[str, Json] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": request.raw_path,
-        "rawQueryString": request.query,
-        "headers": dict(headers),
-        "requestContext": _request_context(request, headers, now_s),
-        "isBase64Encoded": False,
-    }
-    if cookies:
-        event["cookies"] = list(cookies)
-    parameters = _joined(parse_qsl(request.query, keep_blank_values=True), is_lowered=False)
-    if parameters:
-        event["queryStringParameters"] = dict(parameters)
-    if body:
-        text = _as_text(body, headers.get("content-type", ""))
-        event["isBase64Encoded"] = text is None
-        event["body"] = base64.b64encode(body).decode("ascii") if text is None else text
-    return event
+    kind = next((value for name, value in request.headers if name.lower() == "content-type"), "")
+    text = _as_text(body, kind)
+    call = HttpCall(
+        method=request.method,
+        path=request.raw_path,
+        query=request.query,
+        headers=request.headers,
+        body=body if text is None else text,
+        scheme=request.scheme,
+        port=request.port,
+        request_id=request.request_id,
+        now_s=now_s,
+    )
+    return event_v2(call)
 
 
 def read_result(result: Json) -> HttpResponse:
@@ -112,39 +95,6 @@ def read_result(result: Json) -> HttpResponse:
         headers=(*headers, *_cookies(result)),
         body=_body(result),
     )
-
-
-def _request_context(request: Serve, headers: Mapping[str, str], now_s: float) -> dict[str, Json]:
-    moment = datetime.fromtimestamp(now_s, UTC)
-    month = _MONTHS[moment.month - 1]  # strftime's %b follows the locale
-    return {
-        "accountId": ACCOUNT,
-        "apiId": API,
-        "domainName": headers.get("host", _DOMAIN).partition(":")[0],
-        "domainPrefix": headers.get("host", _DOMAIN).partition(":")[0].partition(".")[0],
-        "http": {
-            "method": request.method,
-            "path": request.raw_path,
-            "protocol": "HTTP/1.1",
-            "sourceIp": SOURCE_ADDRESS,
-            "userAgent": headers.get("user-agent", ""),
-        },
-        "requestId": request.request_id,
-        "routeKey": "$default",
-        "stage": "$default",
-        "time": f"{moment:%d}/{month}/{moment:%Y:%H:%M:%S} +0000",
-        "timeEpoch": int(now_s * 1000),
-    }
-
-
-def _joined(pairs: Iterable[tuple[str, str]], *, is_lowered: bool = True) -> dict[str, str]:
-    """Combine what occurs more than once with commas; cookies with their own separator."""
-    joined: dict[str, str] = {}
-    for name, value in pairs:
-        key = name.lower() if is_lowered else name
-        separator = "; " if is_lowered and key == "cookie" else ","
-        joined[key] = f"{joined[key]}{separator}{value}" if key in joined else value
-    return joined
 
 
 def _as_text(body: bytes, content_type: str) -> str | None:

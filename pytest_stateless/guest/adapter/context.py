@@ -19,7 +19,7 @@ from pytest_stateless.model.quantity import MB
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_stateless.guest.adapter.api_gateway import Json
+    from pytest_stateless.model.api_gateway import Json
 
 _ACCOUNT = "123456789012"
 _clock = time.monotonic  # taken now: an app may replace the clock while it handles an event

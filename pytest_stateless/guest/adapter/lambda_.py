@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from pytest_stateless.guest.adapter.api_gateway import Json
     from pytest_stateless.guest.adapter.contract import Sink
     from pytest_stateless.guest.adapter.load import LoadedApp
     from pytest_stateless.guest.stack import StackReader
+    from pytest_stateless.model.api_gateway import Json
     from pytest_stateless.model.app_reference import AppKind
     from pytest_stateless.wire.messages import Invoke, Serve
 

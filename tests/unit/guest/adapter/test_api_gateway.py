@@ -14,7 +14,7 @@ from pytest_stateless.errors import AdapterError
 from pytest_stateless.guest.adapter.api_gateway import make_event, read_result
 
 if TYPE_CHECKING:
-    from pytest_stateless.guest.adapter.api_gateway import Json
+    from pytest_stateless.model.api_gateway import Json
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12)
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)

@@ -1,0 +1,1 @@
+"""Paths as services: what they hold is remembered, put back and observed."""
