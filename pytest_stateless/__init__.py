@@ -22,6 +22,7 @@ from pytest_stateless.errors import (
     SandboxError,
     SandboxSetupError,
     SandboxUnavailableError,
+    ServiceError,
     StatelessError,
     StatelessWarning,
 )
@@ -29,6 +30,7 @@ from pytest_stateless.errors import (
 if TYPE_CHECKING:
     from pytest_stateless.model.exchange import Exchange, LogRecord
     from pytest_stateless.model.finding import Finding
+    from pytest_stateless.model.observed import Volatile
     from pytest_stateless.model.rule import RULES, Rule, Severity
     from pytest_stateless.session.stateless import Stateless
 
@@ -50,10 +52,12 @@ __all__ = [
     "SandboxError",
     "SandboxSetupError",
     "SandboxUnavailableError",
+    "ServiceError",
     "Severity",
     "Stateless",
     "StatelessError",
     "StatelessWarning",
+    "Volatile",
 ]
 
 
@@ -64,6 +68,7 @@ _MODELS = {
     "RULES": "rule",
     "Rule": "rule",
     "Severity": "rule",
+    "Volatile": "observed",
 }
 
 

@@ -11,6 +11,7 @@ findings into a test failure.
     │   ├── ColdStartError            it never became ready (import, factory, lifespan)
     │   ├── InstanceDiedError         its process ended before the answer was complete
     │   └── RequestTimeoutError       it took longer than the platform allows
+    ├── ServiceError              a service could not be started, put back or asked
     ├── ProtocolError             bytes on our own sockets that are no message of ours
     ├── SandboxError
     │   ├── SandboxUnavailableError   this machine refuses the isolation

@@ -31,6 +31,24 @@ _HANDLERS = "botocore.handlers"
 _CHUNK_BYTES = 1 << 16
 
 
+class _Connection:
+    """A connection of one thread, closed when the thread has ended.
+
+    Args:
+        port: On 127.0.0.1.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.key = (os.getpid(), port)
+        sock = socket.create_connection(("127.0.0.1", port))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.channel = Channel(sock)
+
+    def __del__(self) -> None:
+        if hasattr(self, "channel"):
+            self.channel.close()
+
+
 class _Way:
     """Where calls go.
 
@@ -70,15 +88,10 @@ class _Way:
 
     def _channel(self, port: int) -> Channel:
         """Return the connection of this thread, which no fork shares."""
-        key = (os.getpid(), port)
-        known: tuple[tuple[int, int], Channel] | None = getattr(self._connections, "known", None)
-        if known is not None and known[0] == key:
-            return known[1]
-        sock = socket.create_connection(("127.0.0.1", port))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        channel = Channel(sock)
-        self._connections.known = (key, channel)
-        return channel
+        known: _Connection | None = getattr(self._connections, "known", None)
+        if known is None or known.key != (os.getpid(), port):
+            known = self._connections.known = _Connection(port)
+        return known.channel
 
 
 _WAY = _Way()

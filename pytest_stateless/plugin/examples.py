@@ -28,11 +28,13 @@ def watch_examples(item: pytest.Item, state: State) -> None:
         state: The session's own.
     """
     handle = getattr(getattr(item, "obj", None), "hypothesis", None)
-    if handle is None or getattr(handle.inner_test, "is_watched_by_stateless", False):
+    if handle is None:
         return
     if state.services is not None:
         # what the test's own fixtures have left there is what each example begins with
         state.services.keep(item)
+    if getattr(handle.inner_test, "is_watched_by_stateless", False):
+        return
     handle.inner_test = _watched(handle.inner_test, state)
 
 

@@ -64,11 +64,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """
     state = item.config.stash[STATE]
     try:
-        if state.platform is not None:
+        if state.platform is not None or state.services is not None:
             watch_examples(item, state)
-            if "stateless" in getattr(item, "fixturenames", ()) and state.platform.settings.app:
-                # here, and not at the first request: a Hypothesis example has a deadline
-                _prepare(state.platform)
+        is_served = "stateless" in getattr(item, "fixturenames", ())
+        if state.platform is not None and is_served and state.platform.settings.app:
+            # here, and not at the first request: a Hypothesis example has a deadline
+            _prepare(state.platform)
         result = yield
     except BaseException as error:
         _explain(item, state, error)

@@ -135,7 +135,8 @@ def pytest_fixture_setup(
     """
     result = yield
     services = request.config.stash[STATE].services
-    if services is not None and fixturedef.scope != "function":
+    is_own = fixturedef.argname in _FIXTURES
+    if services is not None and fixturedef.scope != "function" and not is_own:
         knows_services = not _FIXTURES.isdisjoint(fixturedef.argnames)
         services.keep(fixturedef, knows_services=knows_services)
     return result

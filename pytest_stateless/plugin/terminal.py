@@ -97,8 +97,10 @@ def _describe_writes(settings: Settings, rootdir: str) -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand what was counted to the controller of pytest-xdist, from a worker."""
+    """End services, and hand what was counted to the controller of pytest-xdist."""
     state = session.config.stash.get(STATE, None)
+    if state is not None and state.services is not None:
+        state.services.close()
     output = getattr(session.config, "workeroutput", None)
     if state is not None and output is not None and state.totals:
         from pytest_stateless.model.totals import SessionTotals  # noqa: PLC0415 (where it is used)

@@ -30,7 +30,7 @@ class Service(Protocol):
         """Remember what it holds now.
 
         Returns:
-            Something to give to `restore`, any number of times, until `close`.
+            Something to give to `restore`, any number of times, until `forget` or `close`.
 
         Raises:
             ServiceError: It is gone, or cannot be stopped for a moment.
@@ -45,6 +45,14 @@ class Service(Protocol):
 
         Raises:
             ServiceError: That did not work.
+        """
+        ...
+
+    def forget(self, state: Any) -> None:  # noqa: ANN401 (what `snapshot` returned)
+        """Let go of a state, which will not be asked for again.
+
+        Args:
+            state: What `snapshot` returned.
         """
         ...
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import socket
 import sys
-import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_stateless.forkserver import host_ends
-from pytest_stateless.guest.channel import Channel
-from pytest_stateless.wire.cloud import AwsAnswer, AwsCall, AwsRoute
+from pytest_stateless.forkserver.cloud.calls import NOT_IMPLEMENTED, take_calls, word_failure
+from pytest_stateless.wire.cloud import AwsAnswer, AwsRoute
 
-_STATUS_OF_ERROR = 501
+if TYPE_CHECKING:
+    from pytest_stateless.wire.cloud import AwsCall
 
 
 def _stubber() -> Any:  # noqa: ANN401 (moto's own type)
@@ -41,7 +41,7 @@ class MockedAws:
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", 0))
             host_ends.add(self._listener.fileno())
-            threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+            take_calls(self._listener, _answer)
         return AwsRoute(port=self._listener.getsockname()[1])
 
     def close(self) -> None:
@@ -51,27 +51,6 @@ class MockedAws:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
-
-    @staticmethod
-    def _accept(listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return  # it was closed
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=_answer_all, args=(connection,), daemon=True).start()
-
-
-def _answer_all(connection: socket.socket) -> None:
-    channel = Channel(connection)
-    try:
-        while isinstance(call := channel.receive(), AwsCall):
-            channel.send(_answer(call))
-    except OSError:
-        return  # the instance is gone
-    finally:
-        channel.close()
 
 
 def _answer(call: AwsCall) -> AwsAnswer:
@@ -85,13 +64,19 @@ def _answer(call: AwsCall) -> AwsAnswer:
     )
     try:
         response = stubber.process_request(request)
-    except Exception as error:  # noqa: BLE001 (as the app would have met it)
-        return AwsAnswer(status=_STATUS_OF_ERROR, headers=(), blob=f"moto: {error!r}".encode())
+    except Exception as error:  # noqa: BLE001 (moto may raise anything)
+        kind, text = word_failure(
+            error,
+            content_type=request.headers.get("Content-Type", ""),
+            is_targeted="X-Amz-Target" in request.headers,
+        )
+        headers = (("Content-Type", kind),)
+        return AwsAnswer(status=NOT_IMPLEMENTED, headers=headers, blob=text)
     if response is None:
         return AwsAnswer(status=0, headers=(), blob=b"")
-    status, headers, body = response
+    status, fields, body = response
     return AwsAnswer(
         status=status,
-        headers=tuple((str(name), str(value)) for name, value in headers.items()),
+        headers=tuple((str(name), str(value)) for name, value in fields.items()),
         blob=body.encode() if isinstance(body, str) else bytes(body),
     )

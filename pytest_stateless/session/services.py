@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_stateless.errors import ServiceError
 from pytest_stateless.service.aws.service import Aws
 from pytest_stateless.service.protocol import Service
 from pytest_stateless.session.mocked_aws import MockedAws, is_mocked
@@ -49,6 +50,19 @@ class _Kept:
         """Make what it holds the last state."""
         self.states.append((owner, self.service.snapshot()))
         self.count = _count(self.service)
+
+    def forget(self, owner: object) -> None:
+        """Let go of an owner's states, and make it hold the last one that is left."""
+        dropped = [state for one, state in self.states if one is owner]
+        if not dropped:
+            return
+        self.states = [(one, state) for one, state in self.states if one is not owner]
+        try:
+            self.put_back()
+        except ServiceError:
+            self.count = -1  # the next test that is set up says so
+        for state in dropped:
+            self.service.forget(state)
 
 
 def _count(service: Service) -> int:
@@ -115,7 +129,7 @@ class Services:
         Raises:
             ServiceError: It does not.
         """
-        if self._aws is not None and "AWS_ENDPOINT_URL" in self._before:
+        if self._aws is not None and self._has_aws:
             self._aws.count()
 
     def keep(self, owner: object, *, knows_services: bool = True) -> None:
@@ -139,9 +153,7 @@ class Services:
             owner: As in `keep`.
         """
         for kept in self._kept:
-            if any(one is owner for one, _ in kept.states):
-                kept.states = [(one, state) for one, state in kept.states if one is not owner]
-                kept.count = -1  # it is to be put back
+            kept.forget(owner)
 
     def enter(self, services: Iterable[Service]) -> None:
         """Let the test process, and with it instances, find services.
@@ -167,8 +179,12 @@ class Services:
         """Return where instances' AWS calls are answered now; None if only by HTTP."""
         if is_mocked():
             return self._mocked.route()
-        is_found = self._aws is not None and "AWS_ENDPOINT_URL" in self._before
-        return self._aws.route if is_found and self._aws is not None else None
+        return self._aws.route if self._aws is not None and self._has_aws else None
+
+    @property
+    def _has_aws(self) -> bool:
+        """Whether the test has asked for AWS."""
+        return "AWS_ENDPOINT_URL" in self._before
 
     def close(self) -> None:
         """End all of them."""

@@ -41,10 +41,12 @@ PUBLIC = (
     "SandboxError",
     "SandboxSetupError",
     "SandboxUnavailableError",
+    "ServiceError",
     "Severity",
     "Stateless",
     "StatelessError",
     "StatelessWarning",
+    "Volatile",
 )
 
 

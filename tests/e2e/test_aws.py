@@ -127,6 +127,53 @@ def test_what_an_example_does_is_gone_before_the_next_one(shop: Project) -> None
     shop.run("-p", "no:randomly").assert_outcomes(passed=2)
 
 
+def test_examples_of_tests_that_share_a_function_begin_with_what_their_own_fixtures_left(
+    shop: Project,
+) -> None:
+    shop.write({
+        "test_shop.py": """
+            import pytest
+            from hypothesis import given, settings, strategies as st
+
+            @pytest.fixture
+            def bucket(stateless_aws, name):
+                stateless_aws.client("s3").create_bucket(Bucket=name)
+
+            @pytest.mark.parametrize("name", ("photos", "sounds"))
+            @settings(max_examples=3, deadline=None)
+            @given(body=st.binary())
+            def test_it(stateless_aws, bucket, name, body):
+                assert stateless_aws.observe()["s3"] == {name: {}}
+                stateless_aws.client("s3").put_object(Bucket=name, Key="tom", Body=body)
+
+            def test_nothing_of_it_is_kept(stateless_aws):
+                assert len(stateless_aws._cloud._states) == 1
+        """,
+    })
+    shop.run("-p", "no:randomly").assert_outcomes(passed=3)
+
+
+def test_what_motos_decorator_cannot_do_reaches_the_app_in_its_own_words(shop: Project) -> None:
+    shop.write({
+        "test_shop.py": """
+            import boto3
+            import pytest
+            from botocore.exceptions import ClientError
+            from moto import mock_aws
+
+            def ask():
+                boto3.client("ssm").describe_patch_groups()
+
+            @mock_aws
+            def test_it(stateless, monkeypatch):
+                monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+                with pytest.raises(ClientError, match="moto: .*has not been implemented"):
+                    stateless.call(ask)
+        """,
+    })
+    shop.run().assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize("start", ("cold", "spawn", "snapshot"))
 def test_motos_decorator_answers_the_calls_of_instances(shop: Project, start: str) -> None:
     shop.write({

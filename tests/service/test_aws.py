@@ -18,15 +18,21 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pytest_stateless.errors import ServiceError
+from pytest_stateless.guest import aws as aws_calls
+from pytest_stateless.guest.aws import lead
 from pytest_stateless.model.observed import Volatile, compare
 from pytest_stateless.service.aws.service import Aws
+from pytest_stateless.wire.cloud import AwsRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+MARK = "STATELESS_TEST_CLOUD"
+
+
 @pytest.fixture(scope="module")
-def started() -> Iterator[Aws]:
+def started(mark: None) -> Iterator[Aws]:  # noqa: ARG001 (it is inherited)
     aws = Aws()
     yield aws
     aws.close()
@@ -38,15 +44,24 @@ def aws(started: Aws) -> Aws:
     return started
 
 
+@pytest.fixture(autouse=True, scope="module")
+def mark() -> Iterator[None]:
+    """Mark this process's clouds: other suites may run beside this one."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv(MARK, str(os.getpid()))
+        yield
+
+
 def processes() -> set[int]:
-    """The processes of a cloud."""
+    """The processes of this process's clouds."""
+    mark = f"{MARK}={os.getpid()}\0".encode()
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            command = (folder / "cmdline").read_bytes()
+            is_ours = mark in (folder / "environ").read_bytes()
         except OSError:
             continue
-        if b"forkserver.cloud.process" in command and command.count(b"\0") > 2:
+        if is_ours:
             found.add(int(folder.name))
     return found
 
@@ -142,6 +157,20 @@ def test_a_snapshot_waits_for_a_call_that_is_being_answered(aws: Aws) -> None:
     assert received[0].get("Messages") is None
     aws.restore(state)
     assert sqs.get_queue_url(QueueName="orders")["QueueUrl"] == url
+
+
+def test_a_state_that_is_let_go_of_leaves_no_process(aws: Aws) -> None:
+    before = processes()
+    fill(aws)
+    state = aws.snapshot()
+    assert len(processes()) == len(before) + 1
+    aws.restore(aws.empty)
+    aws.forget(state)
+    aws.forget(state)
+    assert len(processes()) == len(before)
+    aws.forget(aws.empty)
+    aws.restore(aws.empty)
+    assert names(aws) == []
 
 
 # what it holds
@@ -279,6 +308,30 @@ def test_bodies_of_every_make_arrive(aws: Aws, tmp_path: Path) -> None:
         for key in ("large", "streamed", "text")
     }
     assert sizes == {"large": 9 << 20, "streamed": 8, "text": 4}
+
+
+def test_an_instances_calls_arrive_whole_without_http(aws: Aws, tmp_path: Path) -> None:
+    aws.client("s3").create_bucket(Bucket="photos")
+    path = tmp_path / "large"
+    path.write_bytes(b"x" * (9 << 20))
+    nowhere = "http://127.0.0.1:9"
+    lead(AwsRoute(port=aws.route.port, endpoint=nowhere))
+    try:
+        session = boto3.Session("key", "secret", region_name="us-east-1")
+        s3 = session.client("s3", endpoint_url=nowhere)
+        s3.upload_file(str(path), "photos", "large")  # in parts
+        s3.upload_fileobj(io.BytesIO(b"streamed"), "photos", "streamed")
+        s3.put_object(Bucket="photos", Key="a b/\u00e9", Body="text", Metadata={"by_whom": "ann"})
+        assert s3.head_object(Bucket="photos", Key="a b/\u00e9")["Metadata"] == {"by_whom": "ann"}
+        assert s3.get_object(Bucket="photos", Key="streamed")["Body"].read(3) == b"str"
+        with pytest.raises(ClientError, match="NoSuchKey"):
+            s3.get_object(Bucket="photos", Key="none")
+    finally:
+        lead(None)
+        aws_calls._WAY._connections.known = None
+    observed: Any = aws.observe()
+    sizes = {key: held["bytes"] for key, held in observed["s3"]["photos"].items()}
+    assert sizes == {"a b/\u00e9": 4, "large": 9 << 20, "streamed": 8}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ from pytest_stateless.service.paths.service import PathService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pytest_stateless.service.protocol import Service
 
@@ -121,6 +121,21 @@ def test_a_state_can_be_put_back_any_number_of_times(service: PathService, folde
         assert (folder / "a").read_text() == "one"
         service.restore(two)
         assert (folder / "a").read_text() == "two"
+
+
+def test_a_state_that_is_let_go_of_leaves_no_copy_and_others_stay(
+    service: PathService, folder: Path
+) -> None:
+    (folder / "a").write_text("one")
+    one, two = service.snapshot(), service.snapshot()
+    service.forget(one)
+    service.forget(one)
+    assert not Path(one.copy).parent.exists()
+    with pytest.raises(ServiceError, match="with its copy is gone"):
+        service.restore(one)
+    (folder / "a").write_text("changed")
+    service.restore(two)
+    assert (folder / "a").read_text() == "one"
 
 
 def test_a_change_of_the_same_size_at_once_is_put_back(service: PathService, folder: Path) -> None:

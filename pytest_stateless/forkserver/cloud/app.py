@@ -6,22 +6,21 @@ Source: https://docs.getmoto.org/en/latest/docs/server_mode.html
 from __future__ import annotations
 
 import io
-import json
 import logging
-import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes, urlsplit
-from xml.sax.saxutils import escape
 
-from pytest_stateless.guest.channel import Channel
-from pytest_stateless.wire.cloud import AwsAnswer, AwsCall
+from pytest_stateless.forkserver.cloud.calls import NOT_IMPLEMENTED, take_calls, word_failure
+from pytest_stateless.wire.cloud import AwsAnswer
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable
 
     from pytest_stateless.forkserver.cloud.gate import Gate
+    from pytest_stateless.wire.cloud import AwsCall
 
 Environ = dict[str, Any]
 StartResponse = Any
@@ -75,7 +74,7 @@ def start_serving(gate: Gate, http: socket.socket, calls: socket.socket) -> None
         fd=http.fileno(),
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    threading.Thread(target=_accept, args=(calls, application), daemon=True).start()
+    take_calls(calls, lambda call: answer(call, application))
 
 
 def _through(gate: Gate, application: Application) -> Application:
@@ -84,8 +83,12 @@ def _through(gate: Gate, application: Application) -> Application:
             try:
                 body: Iterable[bytes] = application(environ, start_response)
             except Exception as error:  # noqa: BLE001 (moto may raise anything)
-                status, kind, text = word_failure(error, environ)
-                start_response(status, [("Content-Type", kind)])
+                kind, text = word_failure(
+                    error,
+                    content_type=environ.get("CONTENT_TYPE", ""),
+                    is_targeted="HTTP_X_AMZ_TARGET" in environ,
+                )
+                start_response(f"{NOT_IMPLEMENTED} Not Implemented", [("Content-Type", kind)])
                 return [text]
             try:
                 return [b"".join(body)]
@@ -95,47 +98,6 @@ def _through(gate: Gate, application: Application) -> Application:
                     close()
 
     return guarded
-
-
-def word_failure(error: Exception, environ: Environ) -> tuple[str, str, bytes]:
-    """Word an exception of moto's as the service would word an error, so that clients show it.
-
-    Args:
-        error: What moto raised, such as for what it does not implement.
-        environ: Of the request.
-
-    Returns:
-        Status line, content type and body. The status is one that no client tries again.
-    """
-    message = f"moto: {error}" if isinstance(error, NotImplementedError) else f"moto: {error!r}"
-    code = "NotImplemented" if isinstance(error, NotImplementedError) else "InternalFailure"
-    content = environ.get("CONTENT_TYPE", "")
-    if "json" in content or "HTTP_X_AMZ_TARGET" in environ:
-        text = json.dumps({"__type": code, "message": message})
-        return "501 Not Implemented", "application/x-amz-json-1.0", text.encode()
-    inner = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-    if "x-www-form-urlencoded" in content:
-        inner = f"<ErrorResponse>{inner}</ErrorResponse>"
-    return "501 Not Implemented", "application/xml", inner.encode()
-
-
-def _accept(calls: socket.socket, application: Application) -> None:
-    while True:
-        connection, _ = calls.accept()
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        thread = threading.Thread(target=_answer_all, args=(connection, application), daemon=True)
-        thread.start()
-
-
-def _answer_all(connection: socket.socket, application: Application) -> None:
-    channel = Channel(connection)
-    try:
-        while isinstance(call := channel.receive(), AwsCall):
-            channel.send(answer(call, application))
-    except OSError:
-        return  # the instance is gone
-    finally:
-        channel.close()
 
 
 def answer(call: AwsCall, application: Application) -> AwsAnswer:
@@ -165,12 +127,13 @@ def _environ_of(call: AwsCall) -> Environ:
     """  # noqa: DOC201 (the summary says it)
     parts = urlsplit(call.url)
     path = unquote_to_bytes(parts.path).decode("latin-1")
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     environ: Environ = {
         "REQUEST_METHOD": call.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
-        "RAW_URI": f"{parts.path}?{parts.query}" if parts.query else parts.path,
-        "REQUEST_URI": f"{parts.path}?{parts.query}" if parts.query else parts.path,
+        "RAW_URI": target,
+        "REQUEST_URI": target,
         "QUERY_STRING": parts.query,
         "SERVER_NAME": parts.hostname or "",
         "SERVER_PORT": str(parts.port or 80),

@@ -134,7 +134,6 @@ class CloudHandle:
     Attributes:
         port: Of its HTTP endpoint on 127.0.0.1.
         calls_port: Of the endpoint for instances' calls.
-        worker_pid: Process id of the worker; 0 before it has started.
     """
 
     def __init__(self) -> None:
@@ -162,7 +161,7 @@ class CloudHandle:
             sock.close()  # once its processes are gone, calls are to be refused
         self._states = [self.empty]
         self._is_started = False
-        self.worker_pid = 0
+        self._worker_pid = 0
         self.empty.fork_worker(self._worker)
         self._worker.let_go()
 
@@ -175,6 +174,16 @@ class CloudHandle:
         if not self._is_started:
             self._await_worker(_START_TIMEOUT_S)
             self._is_started = True
+
+    @property
+    def worker_pid(self) -> int:
+        """Process id of the worker, once it answers calls.
+
+        Raises:
+            ServiceError: It does not start.
+        """
+        self.await_start()
+        return self._worker_pid
 
     def count(self) -> int:
         """Return how many calls have come since it was last put back.
@@ -248,6 +257,16 @@ class CloudHandle:
         self._worker.let_go()
         self._await_worker(_TIMEOUT_S)
 
+    def forget(self, state: CloudState) -> None:
+        """End the process that holds a state.
+
+        Args:
+            state: One that is not `empty`, which others may come to need.
+        """
+        if state in self._states and state is not self.empty:
+            self._states.remove(state)
+            state.close()
+
     def close(self) -> None:
         """End all of its processes."""
         self._worker.close()
@@ -264,7 +283,7 @@ class CloudHandle:
         answer = self._worker.receive(timeout_s)
         if not isinstance(answer, Serving):
             raise self._failure("it did not start", answer or self.empty.failure())
-        self.worker_pid = answer.pid
+        self._worker_pid = answer.pid
 
     def _ask(self, message: Message) -> Message | None:
         try:

@@ -178,19 +178,16 @@ def _look(name: str) -> Message:
 
 def _take_snapshot(control: Channel, gate: Gate, listeners: _Listeners) -> None:
     own = control.descriptors.popleft()
-    try:
-        if not gate.close(QUIET_S):
-            control.send(CloudFailed(text=f"a call is still being answered: {gate.shown()}"))
-            return
-        if os.fork() == 0:
-            _close_sockets(keep={own, *listeners.filenos()})
-            channel = Channel(socket.socket(fileno=own))
-            channel.send(Holding(pid=os.getpid()))
-            raise _Replaced(functools.partial(_hold, channel, listeners))
-    finally:
-        gate.open()
-        if sys.exc_info()[0] is not _Replaced:
-            os.close(own)
+    busy = "" if gate.close(QUIET_S) else gate.shown()
+    if not busy and os.fork() == 0:
+        _close_sockets(keep={own, *listeners.filenos()})
+        holder = Channel(socket.socket(fileno=own))
+        holder.send(Holding(pid=os.getpid()))
+        raise _Replaced(functools.partial(_hold, holder, listeners))
+    gate.open()
+    os.close(own)
+    if busy:
+        control.send(CloudFailed(text=f"a call is still being answered: {busy}"))
 
 
 def _close_sockets(keep: Iterable[int]) -> None:

@@ -145,6 +145,14 @@ class Aws:
         """
         self._cloud.restore(state)
 
+    def forget(self, state: CloudState) -> None:
+        """Let go of a state, `Service.forget`.
+
+        Args:
+            state: What `snapshot` returned.
+        """
+        self._cloud.forget(state)
+
     @property
     def empty(self) -> CloudState:
         """What it held when it was started: nothing."""

@@ -6,7 +6,6 @@ Links are copied as links. A socket or a pipe is copied as one that nobody liste
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -68,7 +67,10 @@ def fill(source: str, descriptor: int) -> None:
         OSError: It cannot be read or written.
     """
     with open(descriptor, "wb", buffering=0) as target, open(source, "rb", buffering=0) as origin:
-        with contextlib.suppress(OSError):  # another filesystem, or one that cannot
+        # another filesystem, one that cannot, or Windows
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl  # noqa: PLC0415 (exists on Unix only)
+
             fcntl.ioctl(target, FICLONE, origin.fileno())
             os.ftruncate(descriptor, os.fstat(origin.fileno()).st_size)
             return

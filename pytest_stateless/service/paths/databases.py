@@ -12,7 +12,6 @@ Source: https://www.sqlite.org/fileformat2.html (header), https://www.sqlite.org
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import sqlite3
@@ -134,6 +133,8 @@ def _holder(path: str, start: int, length: int) -> int:
     """Return the id of another process that holds a lock there; 0 if none does."""
     if not sys.platform.startswith("linux") or not os.path.exists(path):
         return 0
+    import fcntl  # noqa: PLC0415 (exists on Unix only)
+
     wanted = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
     with open(path, "rb", buffering=0) as file:
         kind, _, _, _, pid = struct.unpack(

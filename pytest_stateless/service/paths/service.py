@@ -122,6 +122,17 @@ class PathService:
         except OSError as error:
             raise self._error("put back", error) from error
 
+    def forget(self, state: PathState) -> None:
+        """Remove the copy of a state.
+
+        Args:
+            state: What `snapshot` returned.
+        """
+        private = os.path.dirname(state.copy)
+        if private in self._states:
+            self._states.remove(private)
+            copies.remove(private)
+
     def observe(self) -> Observed:
         """Return what the path holds, by paths below its folder.
 

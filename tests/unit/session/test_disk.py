@@ -126,10 +126,10 @@ def test_a_user_gets_the_outermost_folders_that_the_user_may_write(writable: set
 def test_a_folder_in_which_something_is_mounted_is_left_to_the_folders_in_it(
     writable: set[str],
 ) -> None:
-    writable |= {"/home/ann", "/home/ann/work", "/home/ann/work/shop", "/home/ann/mnt"}
+    writable |= {"/home/ann", "/home/ann/projects", "/home/ann/projects/shop", "/home/ann/mnt"}
     mounts = [mount("/"), mount("/home/ann/mnt")]
-    found = disk.of_user(mounts, ("/home/ann/work/shop",), ())
-    assert found == ("/home/ann/mnt", "/home/ann/work")
+    found = disk.of_user(mounts, ("/home/ann/projects/shop",), ())
+    assert found == ("/home/ann/mnt", "/home/ann/projects")
 
 
 def test_the_root_is_never_a_user_s(writable: set[str]) -> None:
